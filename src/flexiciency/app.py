@@ -1,0 +1,61 @@
+"""Where the parts are wired, and nowhere else: settings in, a WSGI application or a worker out."""
+
+from datetime import UTC, datetime, timedelta
+
+from flexiciency.config import Settings
+from flexiciency.contract.catalogue import B2B, B2C
+from flexiciency.delivery.addresses import PushAddresses
+from flexiciency.delivery.push import Pusher, Sender
+from flexiciency.services import b2b, b2c
+from flexiciency.services.exchange import GatewayLedger
+from flexiciency.soap.endpoint import Endpoint, Host
+from flexiciency.soap.posting import Poster, Terms
+from flexiciency.soap.spyne_service import SpyneService
+from flexiciency.soap.wsgi import Site
+from flexiciency.store.database import Database
+from flexiciency.wire.addressing import MARKET_PLAYER_URN
+from flexiciency.wire.identity import Identity
+from flexiciency.wire.parse import Limits
+from flexiciency.wire.trust import TrustAnchors
+from flexiciency.wire.verify import Policy
+
+
+def site(settings: Settings, database: Database) -> Site:
+    """The gateway of one DSO: B2B and B2C."""
+    host = _host(settings)
+    ledger = GatewayLedger(database)
+    services = {
+        B2B: SpyneService(B2B, b2b.handlers(settings.registration_id)),
+        B2C: SpyneService(B2C, b2c.handlers(settings.registration_id)),
+    }
+    endpoints = [Endpoint(interface, host, ledger, service) for interface, service in services.items()]
+    return Site(endpoints, settings.public_url, settings.message_bytes, database.ping)
+
+
+def pusher(settings: Settings, database: Database) -> Pusher:
+    """What pushes the deliveries of one DSO."""
+    host = _host(settings)
+    terms = Terms(silence=settings.push_timeout, limits=host.limits, policy=host.policy)
+    addresses = PushAddresses(settings.push_hosts)
+    sender = Sender(
+        host.identity, host.urn, host.anchors, Poster(terms), addresses, settings.push_attempts, host.clock
+    )
+    return Pusher(database, sender)
+
+
+def _host(settings: Settings) -> Host:
+    return Host(
+        identity=Identity.from_pem(settings.key_file.read_bytes(), settings.certificate_file.read_bytes()),
+        urn=MARKET_PLAYER_URN + settings.registration_id,
+        anchors=TrustAnchors.from_pem(settings.trust_file.read_bytes()),
+        clock=_now,
+        limits=Limits(message_bytes=settings.message_bytes),
+        policy=Policy(
+            max_lifetime=timedelta(seconds=settings.timestamp_lifetime),
+            clock_skew=timedelta(seconds=settings.clock_skew),
+        ),
+    )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

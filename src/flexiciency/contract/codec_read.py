@@ -1,0 +1,158 @@
+"""Reads IND-DAT-VAL into numpy arrays and holds each series against its header (D2.3, 2.6; decisions 8, 11 and 15).
+
+Two ways to the same result: `codec_scan` takes the usual form of time-stamped values straight from the canonical bytes;
+any other form that the XSD allows (Compact, spaces, fewer decimals) is read here, element by element.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+
+import numpy as np
+from lxml import etree
+from numpy.typing import NDArray
+
+from flexiciency.contract.codec import PROVISION, ValuesHeader, ValuesMessage
+from flexiciency.contract.codec_check import check_compact, check_overlaps, explicit_series
+from flexiciency.contract.codec_scan import Columns, scan
+from flexiciency.contract.series import Encoding, Quality, Quantity, Series, TimeStep, epoch
+from flexiciency.errors import ValuesInvalid
+
+_PRV = f"{{{PROVISION}}}"
+_QUALITY_CODES = {quality.word: int(quality) for quality in Quality}
+
+
+def read_values(body: etree._Element, canonical: bytes) -> ValuesMessage:
+    """The IndividualDataValue in `body`, an element that follows the XSD; `canonical` is its exclusive C14N.
+
+    A PoD whose values have gaps, or that comes in several PodValues, gets several Series. Raises ValuesInvalid, naming
+    PoD and place, for a value off the grid, out of order, repeated, outside the period or beyond int32.
+    """
+    found = next(body.iter(f"{_PRV}IndividualDataValue"), None)
+    if found is None:
+        raise ValuesInvalid("expected an IndividualDataValue", path=_name(body))
+    path = _path(body, found)
+    header = _header(found, path)
+    columns = scan(canonical, found.prefix)
+    if columns is None:
+        series = list(_read_elements(found, header, path))
+    else:
+        series = [
+            one
+            for place, of_pod in enumerate(columns, 1)
+            for one in explicit_series(of_pod, header, f"{path}/PodValues[{place}]/Series")
+        ]
+    check_overlaps(series, path)
+    return ValuesMessage(header, series)
+
+
+def _header(found: etree._Element, path: str) -> ValuesHeader:
+    start, end = (_instant(limit.text or "") for limit in _child(found, "Period"))
+    quantity, unit = Quantity(_text(found, "Quantity")), _text(found, "Unit")
+    if unit != quantity.unit:
+        raise ValuesInvalid(f"{quantity} is in {quantity.unit}, not {unit}", path=f"{path}/Unit")
+    if end <= start:
+        raise ValuesInvalid("the period ends before it has started", path=f"{path}/Period")
+    first_series = _child(_child(found, "PodValues"), "Series")
+    return ValuesHeader(
+        id=_text(found, "Id"),
+        agreement=_text(found, "ServiceActivationAgreementRef"),
+        selection=found.findtext(f"{_PRV}IndividualDataSelectionRef"),
+        quantity=quantity,
+        time_step=TimeStep(_text(found, "TimeStep")),
+        period_start=start,
+        period_end=end,
+        version=int(_text(found, "Version")),
+        encoding=Encoding.COMPACT if first_series[0].tag == f"{_PRV}CompactValues" else Encoding.EXPLICIT,
+    )
+
+
+def _read_elements(found: etree._Element, header: ValuesHeader, path: str) -> Iterator[Series]:
+    for place, pod_values in enumerate(found.iterchildren(f"{_PRV}PodValues"), 1):
+        pod, series = _text(pod_values, "PoD"), _child(pod_values, "Series")
+        series_path = f"{path}/PodValues[{place}]/Series"
+        compact = series.find(f"{_PRV}CompactValues")
+        if compact is not None:
+            yield _compact(pod, compact, header, f"{series_path}/CompactValues")
+        else:
+            yield from explicit_series(_columns(pod, series, series_path), header, series_path)
+
+
+def _columns(pod: str, series: etree._Element, path: str) -> Columns:
+    """Columns of the Values of a Series element."""
+    values = list(series.iterchildren(f"{_PRV}Value"))
+    return Columns(
+        pod,
+        _seconds(pod, [value.get("timestamp", "") for value in values], path),
+        _thousandths(pod, " ".join(value.text or "" for value in values), path),
+        np.array([_QUALITY_CODES[value.get("quality", "Measured")] for value in values], dtype=np.uint8),
+    )
+
+
+def _compact(pod: str, compact: etree._Element, header: ValuesHeader, path: str) -> Series:
+    values = _thousandths(pod, _text(compact, "Values"), f"{path}/Values")
+    words = (compact.findtext(f"{_PRV}Qualities") or "").split()
+    if not len(values) or len(words) not in (0, len(values)):
+        raise ValuesInvalid(f"PoD {pod}: {len(values)} values with {len(words)} qualities", path=path)
+    qualities = np.array([_QUALITY_CODES[word] for word in words], dtype=np.uint8)
+    series = Series(
+        pod=pod,
+        start=_instant(_text(compact, "Start")),
+        step=TimeStep(_text(compact, "TimeStep")),
+        values=values,
+        qualities=qualities if qualities.any() else None,
+    )
+    check_compact(series, header, path)
+    return series
+
+
+def _thousandths(pod: str, texts: str, path: str) -> NDArray[np.int32]:
+    """Wh or W of decimals parted by white space.
+
+    Exact: of a decimal with three places, the nearest double times 1000 rounds to the right integer far beyond int32.
+    """
+    values = np.rint(np.fromstring(texts, dtype=np.float64, sep=" ") * 1000)
+    beyond = np.abs(values) > np.iinfo(np.int32).max
+    if beyond.any():
+        row = int(beyond.argmax())
+        raise ValuesInvalid(f"PoD {pod}: value {row + 1} is beyond ±2147483.647", path=path)
+    return values.astype(np.int32)
+
+
+def _seconds(pod: str, stamps: Sequence[str], path: str) -> NDArray[np.int64]:
+    """Seconds since 1970 UTC of timestamps; ValuesInvalid for one that is not at a full second."""
+    instants = [_instant(stamp) for stamp in stamps]
+    for row, instant in enumerate(instants, 1):
+        if instant.microsecond:
+            place = f"{path}/Value[{row}]"
+            raise ValuesInvalid(f"PoD {pod}: the value at {stamps[row - 1]} is not on the grid", path=place)
+    return np.array([epoch(instant) for instant in instants], dtype=np.int64)
+
+
+def _instant(text: str) -> datetime:
+    """UTC datetime of a com:Timestamp. xs:dateTime allows 24:00:00, the next day's 00:00:00."""
+    stamp = text.strip()
+    if stamp[11:13] == "24":
+        return datetime.fromisoformat(f"{stamp[:11]}00{stamp[13:]}") + timedelta(days=1)
+    return datetime.fromisoformat(stamp)
+
+
+def _child(parent: etree._Element, name: str) -> etree._Element:
+    """The first child of a name that the XSD guarantees."""
+    return next(parent.iterchildren(_PRV + name))
+
+
+def _text(parent: etree._Element, name: str) -> str:
+    return _child(parent, name).text or ""
+
+
+def _path(body: etree._Element, found: etree._Element) -> str:
+    """Local names from `body` down to an element in it."""
+    names = [_name(found)]
+    while found is not body and (parent := found.getparent()) is not None:
+        found = parent
+        names.append(_name(found))
+    return "/".join(reversed(names))
+
+
+def _name(element: etree._Element) -> str:
+    return etree.QName(element).localname

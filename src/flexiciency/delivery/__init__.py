@@ -1,0 +1,1 @@
+"""Due deliveries: build, sign, post, retry."""

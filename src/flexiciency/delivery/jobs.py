@@ -1,0 +1,17 @@
+"""Push jobs in Procrastinate: deferred inside the business transaction, so that a job and its cause are one."""
+
+from typing import Any
+from uuid import UUID
+
+import procrastinate
+import psycopg
+
+PUSH = "flexiciency.push"
+QUEUE = "push"
+
+_deferring = procrastinate.App(connector=procrastinate.SyncPsycopgConnector())
+
+
+def defer_push(driver: psycopg.Connection[Any], delivery_id: UUID) -> None:
+    """Defer the push of a delivery on this connection: it exists when its transaction commits."""
+    _deferring.configure_task(PUSH, queue=QUEUE, connection=driver).defer(delivery_id=str(delivery_id))

@@ -1,0 +1,33 @@
+"""What goes to a Market Player: stored, and its push deferred, in the transaction of the business change."""
+
+from datetime import datetime
+
+from flexiciency.delivery.jobs import defer_push
+from flexiciency.store import deliveries, parties
+from flexiciency.store.deliveries import Values
+from flexiciency.store.transaction import Transaction
+
+
+class Outbox:
+    """Queues deliveries. A party with an address (MPL-ADD) is pushed to; for one without they wait in the mailbox."""
+
+    def push_object(
+        self, tx: Transaction, recipient_id: str, operation: str, content: bytes, object_id: str, now: datetime
+    ) -> None:
+        """Queue an object's canonical XML for an operation of the Market Player interface."""
+        self._queue(tx, recipient_id, operation, content, object_id, now)
+
+    def push_values(self, tx: Transaction, recipient_id: str, values: Values, object_id: str, now: datetime) -> None:
+        """Queue values; which of them leave is decided when the message is marked Sent."""
+        self._queue(tx, recipient_id, "ReceiveIndividualDataValue", values, object_id, now)
+
+    def _queue(
+        self, tx: Transaction, recipient_id: str, operation: str, what: bytes | Values, object_id: str, now: datetime
+    ) -> None:
+        delivery_id = deliveries.queue(
+            tx, recipient_id=recipient_id, operation=operation, object_id=object_id, what=what, now=now
+        )
+        (addresses,) = tx.read(parties.location(recipient_id))
+        if addresses:
+            tx.flush()
+            defer_push(tx.driver, delivery_id)

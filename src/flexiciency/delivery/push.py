@@ -1,0 +1,135 @@
+"""One push: mark Sent and sign in one transaction, post, keep the receipt in another.
+
+What was marked Sent and then lost with its process is pushed again, with the same MessageID if nothing changed.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+
+from flexiciency.contract.catalogue import MARKET_PLAYER, Operation, operation_of
+from flexiciency.delivery.addresses import PushAddresses
+from flexiciency.delivery.build import wrapped
+from flexiciency.delivery.message import mark_leaving
+from flexiciency.errors import GatewayError, PartnerFault
+from flexiciency.soap.outgoing import Outgoing, seal_body
+from flexiciency.soap.posting import Partner, Poster
+from flexiciency.store import deliveries, evidence, parties
+from flexiciency.store.database import Database
+from flexiciency.store.evidence import Evidence
+from flexiciency.store.transaction import Row, transaction
+from flexiciency.wire.addressing import MARKET_PLAYER_URN, Addressing
+from flexiciency.wire.identity import Identity
+from flexiciency.wire.trust import TrustAnchors
+from flexiciency.wire.verify import Verified
+
+log = structlog.get_logger()
+
+
+class PushFailed(Exception):  # noqa: N818  tells Procrastinate to try again
+    """An attempt failed; the delivery is Retrying, or Dead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who pushes, to whom it may, and how often it tries."""
+
+    identity: Identity
+    urn: str
+    anchors: TrustAnchors
+    poster: Poster
+    addresses: PushAddresses
+    attempts: int
+    clock: Callable[[], datetime]
+
+
+class Pusher:
+    """Pushes deliveries from one database."""
+
+    def __init__(self, database: Database, sender: Sender) -> None:
+        self._database = database
+        self._sender = sender
+
+    def push(self, delivery_id: UUID) -> None:
+        """Push one delivery unless it is received already. Raises PushFailed for another attempt."""
+        ready = self._leave(delivery_id)
+        if ready is None:
+            return
+        partner, message = ready
+        replies: list[Evidence] = []
+        try:
+            self._sender.addresses.check(partner.url)
+            self._sender.poster.post(partner, message, lambda data, reply: replies.append(self._reply(data, reply)))
+        except GatewayError as error:
+            self._failed(delivery_id, replies, error)
+            raise PushFailed(error.message) from error
+        finally:
+            message.close()
+        self._received(delivery_id, replies)
+
+    def _leave(self, delivery_id: UUID) -> tuple[Partner, Outgoing] | None:
+        now = self._sender.clock()
+        with transaction(self._database) as tx:
+            (rows,) = tx.read(deliveries.locked(delivery_id))
+            if not rows or rows[0].received_at is not None:
+                return None
+            (delivery,) = rows
+            addresses, certificates = tx.read(
+                parties.location(delivery.recipient_id), parties.fingerprints(delivery.recipient_id, now)
+            )
+            if not addresses:
+                return None
+            operation = operation_of(f"urn:flexiciency:{MARKET_PLAYER}:1:{delivery.operation}")
+            if operation is None:
+                raise ValueError(f"delivery {delivery_id} is for no operation: {delivery.operation}")
+            leaving = mark_leaving(tx, delivery, _wrapper(operation), now)
+            if leaving is None:
+                return None
+            recipient = MARKET_PLAYER_URN + delivery.recipient_id
+            addressing = Addressing(
+                leaving.message_id, operation.action, recipient, self._sender.urn, delivery.relates_to
+            )
+            message = seal_body(leaving.body, addressing, self._sender.identity, now)
+            evidence.record(tx.core, _sent(message, now))
+        pinned = frozenset(row.fingerprint for row in certificates)
+        return Partner(addresses[0].uri, recipient, self._sender.anchors, pinned), message
+
+    def _received(self, delivery_id: UUID, replies: list[Evidence]) -> None:
+        with transaction(self._database) as tx:
+            for reply in replies:
+                evidence.record(tx.core, reply)
+            deliveries.mark_received(tx, delivery_id, self._sender.clock())
+
+    def _failed(self, delivery_id: UUID, replies: list[Evidence], error: GatewayError) -> None:
+        code = error.partner_code if isinstance(error, PartnerFault) else error.code
+        log.warning("push failed", delivery_id=str(delivery_id), code=code, reason=error.message)
+        with transaction(self._database) as tx:
+            for reply in replies:
+                evidence.record(tx.core, reply)
+            deliveries.mark_failed(tx, delivery_id, f"{code}: {error.message}"[:500], self._sender.attempts)
+
+    def _reply(self, data: bytes, reply: Verified) -> Evidence:
+        addressing = reply.addressing
+        return Evidence(
+            "in", addressing.from_ or "", data, self._sender.clock(), addressing.message_id, addressing.relates_to,
+            addressing.action, reply.fingerprint, reply.body_digest,
+        )  # fmt: skip
+
+
+def _wrapper(operation: Operation) -> Callable[[Iterator[bytes]], Iterator[bytes]]:
+    opening = f'<mplo:{operation.name} xmlns:mplo="{operation.namespace}">'.encode()
+    closing = f"</mplo:{operation.name}>".encode()
+    return lambda chunks: wrapped(opening, chunks, closing)
+
+
+def _sent(message: Outgoing, now: datetime) -> Evidence:
+    addressing = message.addressing
+    content = message.chunks() if message.size > evidence.CHUNK_BYTES else b"".join(message.chunks())
+    return Evidence(
+        "out", addressing.to, content, now, addressing.message_id, addressing.relates_to, addressing.action, None,
+        message.body.digest,
+    )  # fmt: skip
+

@@ -1,0 +1,30 @@
+"""The delivery worker: runs the push jobs of one database, on any number of hosts at once."""
+
+from uuid import UUID
+
+import procrastinate
+from procrastinate import RetryStrategy
+
+from flexiciency.delivery.jobs import PUSH, QUEUE
+from flexiciency.delivery.push import Pusher, PushFailed
+from flexiciency.store.database import Database
+
+
+def worker_app(database: Database, pusher: Pusher, attempts: int) -> procrastinate.App:
+    """Procrastinate on this database; a push is tried `attempts` times, waiting 1, 2, 4, … seconds (at most an hour)."""
+    app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=database.url))
+    retry = RetryStrategy(max_attempts=attempts, exponential_wait=2, retry_exceptions=[PushFailed])
+
+    @app.task(name=PUSH, queue=QUEUE, retry=retry)
+    def push(delivery_id: str) -> None:
+        """Push one delivery."""
+        pusher.push(UUID(delivery_id))
+
+    return app
+
+
+def run(database: Database, pusher: Pusher, *, attempts: int, concurrency: int, wait: bool = True) -> None:
+    """Work until told to stop (SIGINT, SIGTERM); without `wait`, until no job is left."""
+    app = worker_app(database, pusher, attempts)
+    with app.open():
+        app.run_worker(queues=[QUEUE], concurrency=concurrency, wait=wait)

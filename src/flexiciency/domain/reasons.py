@@ -1,0 +1,66 @@
+"""Why something is refused in a business answer: the reason codes, each with the sentence a partner reads."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ReasonCode(StrEnum):
+    """Codes of com:Reason. Refusals are answers (KO, Partial, refused PoD), never faults."""
+
+    POD_UNKNOWN = "PodUnknown"
+    POD_REPEATED = "PodRepeated"
+    POD_NOT_HELD = "PodNotHeld"
+    PERIOD_EMPTY = "PeriodEmpty"
+    DSO_NOT_HERE = "DsoNotHere"
+    THIRD_PARTY_UNKNOWN = "ThirdPartyUnknown"
+    THIRD_PARTY_NOT_ELIGIBLE = "ThirdPartyNotEligible"
+    NO_CONSENT = "NoConsent"
+    CONSENT_SCOPE = "ConsentScope"
+    SERVICE_UNKNOWN = "ServiceUnknown"
+    SERVICE_NOT_SUBSCRIBED = "ServiceNotSubscribed"
+    SERVICE_TYPE_MISMATCH = "ServiceTypeMismatch"
+    SELECTION_NOT_SERVED = "SelectionNotServed"
+    POD_NOT_CONFIRMED = "PodNotConfirmed"
+    VALUES_MISSING = "ValuesMissing"
+    VALUES_UNREADABLE = "ValuesUnreadable"
+
+
+SENTENCES: dict[ReasonCode, str] = {
+    ReasonCode.POD_UNKNOWN: "This DSO has no such PoD. Check the PoD's spelling and its DSO.",
+    ReasonCode.POD_REPEATED: "The PoD is listed more than once. List each PoD once.",
+    ReasonCode.POD_NOT_HELD: "This customer does not hold the PoD in the period. Check customer, PoD and dates.",
+    ReasonCode.PERIOD_EMPTY: "EndDate, which is exclusive, must be later than StartDate.",
+    ReasonCode.DSO_NOT_HERE: "Dso names another registration than the one asked. Send the consent to that DSO.",
+    ReasonCode.THIRD_PARTY_UNKNOWN: "Eso names no registration known here. The third party must enrol first.",
+    ReasonCode.THIRD_PARTY_NOT_ELIGIBLE: "The third party is not active, or its role may not receive data.",
+    ReasonCode.NO_CONSENT: "No valid consent of the PoD's customer names this requester. Ask the customer for one.",
+    ReasonCode.CONSENT_SCOPE: "The consent covers another quantity, a coarser time step or another period.",
+    ReasonCode.SERVICE_UNKNOWN: "MarketPlaceServiceDescriptionRef names no service that this provider offers.",
+    ReasonCode.SERVICE_NOT_SUBSCRIBED: "No validated B2B service subscription covers this requester and service.",
+    ReasonCode.SERVICE_TYPE_MISMATCH: "The service is of another type than this request activates.",
+    ReasonCode.SELECTION_NOT_SERVED: "The selection asks for another quantity or time step than the service has.",
+    ReasonCode.POD_NOT_CONFIRMED: "The PoD was not confirmed in the activation. List confirmed PoDs only.",
+    ReasonCode.VALUES_MISSING: "Values of this period did not arrive. They are asked for again.",
+    ReasonCode.VALUES_UNREADABLE: "The values could not be read or stored by the receiver.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """com:Reason."""
+
+    code: ReasonCode
+    text: str
+
+
+def reason(code: ReasonCode, text: str | None = None) -> Reason:
+    """The reason with its standard sentence, or a more exact one."""
+    return Reason(code, text or SENTENCES[code])
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedPod:
+    """com:RefusedPoD."""
+
+    pod: str
+    reason: Reason

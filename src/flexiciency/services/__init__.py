@@ -1,0 +1,1 @@
+"""The gateway's Spyne services: B2B and B2C."""

@@ -1,0 +1,1 @@
+"""What both ends share: the way of one message, Spyne and Zeep adapters, posting, faults."""

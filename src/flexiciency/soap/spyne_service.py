@@ -1,0 +1,124 @@
+"""Spyne between a verified Body and a reply's content: classes from the XSDs, operations from the catalogue.
+
+Spyne sees Body children only; envelope, signature and XSD are done before it and after it.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import flexiciency.soap.spyne_compat  # noqa: F401  isort: skip  Spyne imports only after its shims
+
+from lxml import etree
+from spyne import Application, DateTime, ServiceBase, rpc
+from spyne.context import MethodContext
+from spyne.protocol.xml import XmlDocument
+from spyne.server import ServerBase
+
+from flexiciency.contract.catalogue import Operation, operations
+from flexiciency.contract.series import timestamp
+from flexiciency.soap.endpoint import Call
+from flexiciency.soap.outgoing import Content
+from flexiciency.soap.spyne_types import classes
+from flexiciency.wire.sign import canonical
+
+Handler = Callable[[Call, Any], Any]
+"""An operation: the call and the request's object (of the wrapper's class); gives the reply's, or bytes of it."""
+
+
+class _BodyXml(XmlDocument):  # type: ignore[misc]  # Spyne is untyped
+    """A verified Body child in, an element out; nothing is parsed and nothing becomes text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        # com:Timestamp ends in Z; Spyne writes the offset.
+        self._to_unicode_handlers[DateTime] = lambda _cls, instant: timestamp(instant)
+
+    def create_in_document(self, ctx: Any, in_string_charset: str | None = None) -> None:
+        """`ctx.in_document` was set from the verified message."""
+
+    def serialize(self, ctx: Any, message: Any) -> None:
+        """Sets `ctx.out_document`. Spyne's own takes the list around a bare reply for the reply."""
+        parent = etree.Element("parent")
+        (reply,) = ctx.out_object
+        self.to_parent(ctx, ctx.descriptor.out_message, reply, parent, ctx.app.tns)
+        ctx.out_document = parent[0]
+
+
+class _Application(Application):  # type: ignore[misc]  # Spyne is untyped
+    def call_wrapper(self, ctx: Any) -> Any:
+        """Run the operation; what it raises is kept for `SpyneService`, since Spyne would log and flatten it."""
+        call: Call = ctx.udc
+        try:
+            return super().call_wrapper(ctx)
+        except Exception as error:
+            call.failure = error
+            return None
+
+
+class SpyneService(ServerBase):  # type: ignore[misc]  # Spyne is untyped
+    """The operations of one interface. Calling it with a `Call` gives the reply's canonical content."""
+
+    transport = "urn:flexiciency:verified-body"
+
+    def __init__(self, interface: str, handlers: dict[str, Handler]) -> None:
+        offered = [operation for operation in operations(interface) if operation.offered]
+        if {operation.name for operation in offered} != set(handlers):
+            raise ValueError(f"{interface}: handlers {sorted(handlers)} are not the operations offered")
+        methods = {operation.name: _method(operation, handlers[operation.name]) for operation in offered}
+        service = type("Operations", (ServiceBase,), methods)
+        super().__init__(
+            _Application(
+                [service], f"urn:flexiciency:{interface}-operations:1", in_protocol=_BodyXml(), out_protocol=_BodyXml()
+            )
+        )
+
+    def __call__(self, call: Call) -> Content:
+        """Content of the reply to a verified, XSD-valid call. Raises what the operation raises."""
+        ctx = MethodContext(self, MethodContext.SERVER)
+        ctx.udc = call
+        ctx.in_document = call.message.body
+        (ctx,) = self.generate_contexts(ctx)
+        self.get_in_object(ctx)
+        self.get_out_object(ctx)
+        if call.failure is not None:
+            raise call.failure
+        if ctx.out_error is not None:
+            raise ctx.out_error
+        (reply,) = ctx.out_object
+        if isinstance(reply, bytes | Iterator):
+            return reply
+        self.app.out_protocol.serialize(ctx, XmlDocument.RESPONSE)
+        return canonical(ctx.out_document)
+
+
+def written(value: Any) -> bytes:
+    """Canonical XML of one object (an instance of a class from `spyne_types`), as a document of its own."""
+    parent = etree.Element("parent")
+    kind = type(value)
+    _OBJECTS.to_parent(None, kind, value, parent, kind.get_namespace())
+    return canonical(parent[0])
+
+
+_OBJECTS = _BodyXml()
+
+
+def _method(operation: Operation, handler: Handler) -> Any:
+    """The Spyne method of an operation: the wrappers' classes are its bare request and reply."""
+    of_interface = classes(operation.namespace)
+    request, reply = getattr(of_interface, operation.name), getattr(of_interface, operation.name + "Response")
+
+    # Spyne wants no class for an empty request in bare style; its handlers get an object without attributes.
+    parameters = (request,) if request._type_info else ()
+
+    def run(ctx: Any, *messages: Any) -> Any:
+        return handler(ctx.udc, *messages)
+
+    run.__name__ = operation.name
+    return rpc(
+        *parameters,
+        _args=("message",) if parameters else (),
+        _returns=reply,
+        _body_style="bare",
+        _in_message_name=f"{{{operation.namespace}}}{operation.name}",
+        _out_message_name=f"{{{operation.namespace}}}{operation.name}Response",
+    )(run)

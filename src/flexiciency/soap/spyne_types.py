@@ -1,0 +1,38 @@
+"""Spyne's classes of the contract, derived from the committed XSDs and from nothing else."""
+
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import flexiciency.soap.spyne_compat  # noqa: F401  isort: skip  Spyne imports only after its shims
+
+from spyne.util.xml import parse_schema_file
+
+from flexiciency.contract.schemas import FOLDER
+from flexiciency.wire.parse import parse_trusted_file
+
+XS = "{http://www.w3.org/2001/XMLSchema}"
+_OBJECT_FILES = ("common", "envelope", "market-place", "service", "consent", "activation", "provision")
+
+
+@cache
+def classes(namespace: str) -> SimpleNamespace:
+    """The classes of an operations namespace and of all it imports, as attributes by type name."""
+    wrappers = namespace.removeprefix("urn:flexiciency:").removesuffix(":1")
+    files = {f"urn:flexiciency:{name}:1": str(FOLDER / "xsd" / f"{name}.xsd") for name in (*_OBJECT_FILES, wrappers)}
+    parsed = parse_schema_file(files[namespace], files=files)
+    found = {name: kind for schema in parsed.values() for name, kind in schema.types.items()}
+    for imported in parsed:
+        _qualify_references(files[imported], found)
+    return SimpleNamespace(**found)
+
+
+def _qualify_references(file: str, found: dict[str, Any]) -> None:
+    """Give each `xs:element ref` the namespace of what it refers to: Spyne would write it in the type's own."""
+    schema = parse_trusted_file(Path(file)).getroot()
+    for complex_type in schema.iterfind(f"{XS}complexType"):
+        fields = found[complex_type.get("name", "")]._type_info
+        for reference in complex_type.iterfind(f"*/{XS}element[@ref]"):
+            prefix, _, name = reference.get("ref", "").rpartition(":")
+            fields[name] = fields[name].customize(sub_ns=reference.nsmap[prefix or None], sub_name=name)

@@ -1,0 +1,168 @@
+"""HTTP as WSGI: one POST is one message; GET serves the published WSDLs and XSDs, byte for byte, address apart.
+
+    POST /v1/services/<interface>            a SOAP message, gzip allowed
+    GET  /v1/services/<interface>?wsdl       its WSDL; relative imports resolve to /v1/xsd/…
+    GET  /v1/wsdl/… and /v1/xsd/…            the same files
+    GET  /healthz                            200 when the host can answer
+"""
+
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import structlog
+
+from flexiciency.contract.schemas import files
+from flexiciency.errors import CompressionInvalid, GatewayError, MessageTooLarge, NotSoap, Unavailable
+from flexiciency.soap.endpoint import Endpoint, pieces
+from flexiciency.soap.faults import internal_error, unsigned_fault
+
+log = structlog.get_logger()
+
+SERVICES = "/v1/services/"
+DRAIN_BYTES = 200_000_000
+"""How much of an oversized body is read and thrown away, so that the client gets to read its fault."""
+_PIECE = 262_144
+_COMMITTED_ADDRESS = b"http://localhost:8080"
+
+StartResponse = Callable[[str, list[tuple[str, str]]], object]
+Environ = Mapping[str, Any]
+
+
+class Site:
+    """The WSGI application of one host: its endpoints by interface, and the files that describe them."""
+
+    def __init__(
+        self, endpoints: Iterable[Endpoint], public_url: str, message_bytes: int, healthy: Callable[[], None]
+    ) -> None:
+        self._endpoints = {endpoint.interface: endpoint for endpoint in endpoints}
+        self._message_bytes = message_bytes
+        self._healthy = healthy
+        self._files = {
+            "/v1/" + name: content.replace(_COMMITTED_ADDRESS, public_url.rstrip("/").encode())
+            if name.endswith(".wsdl")
+            else content
+            for name, content in files().items()
+        }
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """WSGI entry: nothing that happens inside reaches a partner but as a coded fault."""
+        path, method = environ.get("PATH_INFO", ""), environ["REQUEST_METHOD"]
+        interface = path.removeprefix(SERVICES) if path.startswith(SERVICES) else None
+        try:
+            if interface in self._endpoints and method == "POST":
+                return self._post(self._endpoints[interface], environ, start_response)
+            if method in ("GET", "HEAD"):
+                return self._get(path, interface, environ.get("QUERY_STRING", ""), start_response)
+            _drain(environ["wsgi.input"], _length(environ))
+            wrong = NotSoap(f"{method} is not answered here. POST a message to {SERVICES}<interface>.")
+            return _plain(start_response, "405 Method Not Allowed", wrong.message)
+        except Exception:
+            log.exception("request failed", path=path)
+            return _xml(start_response, 500, unsigned_fault(internal_error()))
+
+    def _post(self, endpoint: Endpoint, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        peer = environ.get("REMOTE_ADDR", "")
+        try:
+            data = self._body(environ)
+        except GatewayError as error:
+            answer = endpoint.refuse(b"", peer, error)
+        else:
+            answer = endpoint.answer(data, peer)
+        _start(start_response, answer.status, answer.size)
+        return pieces(answer)
+
+    def _body(self, environ: Environ) -> bytes:
+        """The message, unpacked; raises NotSoap, MessageTooLarge or CompressionInvalid after draining."""
+        stream, length = environ["wsgi.input"], _length(environ)
+        kind = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
+        if kind != "text/xml":
+            _drain(stream, length)
+            raise NotSoap(f"Content-Type is {kind[:80]!r}; SOAP 1.1 wants text/xml.")
+        data = _read(stream, length, self._message_bytes)
+        encoding = environ.get("HTTP_CONTENT_ENCODING", "identity").strip().lower()
+        if encoding == "identity":
+            return data
+        if encoding != "gzip":
+            raise CompressionInvalid(f"Content-Encoding {encoding[:40]!r} is unknown; send identity or gzip.")
+        return _gunzip(data, self._message_bytes)
+
+    def _get(self, path: str, interface: str | None, query: str, start_response: StartResponse) -> Iterable[bytes]:
+        if path == "/healthz":
+            return self._health(start_response)
+        if interface in self._endpoints and query.lower() == "wsdl":
+            path = f"/v1/wsdl/{interface}.wsdl"
+        content = self._files.get(path)
+        if content is None:
+            known = ", ".join(f"{SERVICES}{name}?wsdl" for name in self._endpoints)
+            return _plain(start_response, "404 Not Found", f"Nothing here. Known: {known}")
+        return _xml(start_response, 200, content)
+
+    def _health(self, start_response: StartResponse) -> Iterable[bytes]:
+        try:
+            self._healthy()
+        except Unavailable as error:
+            return _plain(start_response, "503 Service Unavailable", error.message)
+        return _plain(start_response, "200 OK", "ok")
+
+
+def _length(environ: Environ) -> int | None:
+    length = environ.get("CONTENT_LENGTH") or ""
+    return int(length) if length.isdigit() else None
+
+
+def _read(stream: Any, length: int | None, most: int) -> bytes:
+    if length is not None and length > most:
+        _drain(stream, length)
+        raise _too_large(length, most)
+    read: list[bytes] = []
+    size = 0
+    while piece := stream.read(_PIECE if length is None else min(_PIECE, length - size)):
+        size += len(piece)
+        if size > most:
+            read.clear()
+            _drain(stream, None if length is None else length - size)
+            raise _too_large(size, most)
+        read.append(piece)
+        if size == length:
+            break
+    return b"".join(read)
+
+
+def _drain(stream: Any, length: int | None) -> None:
+    left = min(DRAIN_BYTES, DRAIN_BYTES if length is None else length)
+    while left > 0 and (piece := stream.read(min(_PIECE, left))):
+        left -= len(piece)
+
+
+def _too_large(size: int, most: int) -> MessageTooLarge:
+    return MessageTooLarge(f"The message has {size:,} bytes or more; at most {most:,} are taken. Split it.")
+
+
+def _gunzip(data: bytes, most: int) -> bytes:
+    unpacker = zlib.decompressobj(wbits=31)
+    try:
+        unpacked = unpacker.decompress(data, most + 1)
+    except zlib.error as error:
+        raise CompressionInvalid("The gzip body is broken. Compress it anew.") from error
+    if len(unpacked) > most:
+        raise _too_large(len(unpacked), most)
+    if not unpacker.eof or unpacker.unused_data:
+        raise CompressionInvalid("The gzip body is cut short or has something behind it. Send one whole member.")
+    return unpacked
+
+
+def _start(start_response: StartResponse, status: int, size: int) -> None:
+    line = "200 OK" if status == 200 else "500 Internal Server Error"
+    start_response(line, [("Content-Type", "text/xml; charset=utf-8"), ("Content-Length", str(size))])
+
+
+def _xml(start_response: StartResponse, status: int, content: bytes) -> Iterable[bytes]:
+    _start(start_response, status, len(content))
+    return [content]
+
+
+def _plain(start_response: StartResponse, status: str, text: str) -> Iterable[bytes]:
+    content = text.encode() + b"\n"
+    start_response(status, [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(content)))])
+    return [content]

@@ -1,0 +1,131 @@
+"""Service activation agreements in the database (SRV-ACT-AGR)."""
+
+from collections.abc import Iterable
+from datetime import date, datetime
+
+from flexiciency.domain.agreement import ConfirmedPod
+from flexiciency.store.transaction import Query, Row, Transaction
+
+_TERMS = """
+SELECT a.id AS activation_id, a.requester_id, a.status AS activation_status, d.id AS service_id, d.quantity,
+    extract(epoch FROM d.time_step::interval)::int AS time_step, d.customer_consent_mandatory AS mandatory,
+    EXISTS (SELECT FROM b2b_service_subscription s
+        JOIN b2b_service_subscription_description sd ON sd.subscription_id = s.id
+        WHERE s.id = %(subscription_id)s AND s.requester_id = a.requester_id AND s.status = 'Validated'
+          AND sd.service_description_id = d.id) AS subscribed
+FROM activation a JOIN service_description d ON d.id = a.service_description_id WHERE a.id = %(activation_id)s
+"""
+
+# The span of local days that a PoD's consents cover; the release rule decides on each interval later.
+_CONFIRMED = """
+SELECT ap.pod, ap.pod_id, d.customer_consent_mandatory AS mandatory, min(c.start_date) AS since,
+    max(c.end_date) AS until
+FROM activation_pod ap
+JOIN activation a ON a.id = ap.activation_id
+JOIN service_description d ON d.id = a.service_description_id
+LEFT JOIN (consent_pod cp JOIN consent c ON c.id = cp.consent_id AND cp.status = 'Acknowledged'
+           JOIN consent_scope s ON s.consent_id = c.id)
+    ON cp.pod_id = ap.pod_id AND c.eso_id = a.requester_id AND s.quantity = d.quantity
+       AND s.finest_step <= extract(epoch FROM d.time_step::interval)
+WHERE ap.activation_id = %(activation_id)s AND ap.confirmed
+GROUP BY ap.pod, ap.pod_id, d.customer_consent_mandatory
+"""
+
+_STORED = """
+SELECT g.*, s.requester_id AS party, d.customer_consent_mandatory AS mandatory,
+    (SELECT array_agg(p.pod ORDER BY p.pod) FROM agreement_pod gp JOIN pod p ON p.id = gp.pod_id
+     WHERE gp.agreement_id = g.id) AS pods,
+    (SELECT array_agg(consent_id ORDER BY consent_id) FROM agreement_consent gc WHERE gc.agreement_id = g.id)
+        AS consents
+FROM agreement g JOIN b2b_service_subscription s ON s.id = g.subscription_id
+JOIN service_description d ON d.id = g.service_description_id
+WHERE g.id = %(id)s
+"""
+
+_INSERT = """
+INSERT INTO agreement (id, version, status, requester_id, service_description_id, subscription_id, activation_id,
+    data_details, processing_details, start_date, end_date, validation_date, quantity, time_step)
+VALUES (%(id)s, %(version)s, %(status)s, %(requester_id)s, %(service_id)s, %(subscription_id)s, %(activation_id)s,
+    %(data_details)s, %(processing_details)s, %(start_date)s, %(end_date)s, %(validation_date)s, %(quantity)s,
+    %(time_step)s)
+"""
+_INSERT_PODS = """
+INSERT INTO agreement_pod (agreement_id, pod_id, covered)
+SELECT %(id)s, p.id, tstzrange(%(start_date)s::date::timestamp AT TIME ZONE p.time_zone,
+                               %(end_date)s::date::timestamp AT TIME ZONE p.time_zone)
+FROM pod p WHERE p.pod = ANY(%(pods)s)
+"""
+# The consents that the agreement rests on when it is made; the release rule looks at all consents, always.
+_INSERT_CONSENTS = """
+INSERT INTO agreement_consent (agreement_id, consent_id)
+SELECT DISTINCT %(id)s, c.id FROM agreement_pod gp
+JOIN consent_pod cp ON cp.pod_id = gp.pod_id AND cp.status = 'Acknowledged' AND cp.covered && gp.covered
+JOIN consent c ON c.id = cp.consent_id AND c.eso_id = %(requester_id)s
+JOIN consent_scope s ON s.consent_id = c.id AND s.quantity = %(quantity)s AND s.finest_step <= %(time_step)s
+WHERE gp.agreement_id = %(id)s
+"""
+_CONSENTS = "SELECT consent_id FROM agreement_consent WHERE agreement_id = %(id)s ORDER BY consent_id"
+_VALIDATE = """
+UPDATE agreement SET status = 'Validated', validation_date = %(now)s WHERE id = %(id)s AND status = 'Countered'
+"""
+
+_TO_DELIVER = """
+SELECT g.id, g.requester_id, min(p.time_zone) AS time_zone, count(DISTINCT p.time_zone) AS zones
+FROM agreement g JOIN agreement_pod gp ON gp.agreement_id = g.id JOIN pod p ON p.id = gp.pod_id
+WHERE g.status = 'Validated' AND g.start_date < %(end)s AND g.end_date > %(start)s
+GROUP BY g.id, g.requester_id ORDER BY g.id
+"""
+
+
+def terms(activation_id: str, subscription_id: str) -> Query:
+    """The activation that an agreement names: its requester, its service, and whether the subscription covers both."""
+    return Query(_TERMS, {"activation_id": activation_id, "subscription_id": subscription_id})
+
+
+def confirmed(activation_id: str) -> Query:
+    """Rows for `confirmed_of`."""
+    return Query(_CONFIRMED, {"activation_id": activation_id})
+
+
+def confirmed_of(rows: list[Row]) -> dict[str, ConfirmedPod]:
+    """PoDs confirmed in the activation, by name, with the local days that their consents cover."""
+    return {row.pod: ConfirmedPod(row.pod_id, row.since, row.until, row.mandatory) for row in rows}
+
+
+def stored(agreement_id: str) -> Query:
+    """An agreement with its PoDs and consents."""
+    return Query(_STORED, {"id": agreement_id})
+
+
+def consents(agreement_id: str) -> Query:
+    """The consents that an agreement rests on."""
+    return Query(_CONSENTS, {"id": agreement_id})
+
+
+def insert(
+    tx: Transaction, *, agreement_id: str, version: int, status: str, terms: Row, subscription_id: str,
+    data_details: str, processing_details: str, start_date: date, end_date: date, pods: Iterable[str],
+    now: datetime,
+) -> None:  # fmt: skip
+    """Store an agreement as decided; dates are local days of each PoD, the end exclusive."""
+    tx.write(
+        _INSERT, id=agreement_id, version=version, status=status, requester_id=terms.requester_id,
+        service_id=terms.service_id, subscription_id=subscription_id, activation_id=terms.activation_id,
+        data_details=data_details, processing_details=processing_details, start_date=start_date, end_date=end_date,
+        validation_date=now if status == "Validated" else None, quantity=terms.quantity, time_step=terms.time_step,
+    )  # fmt: skip
+    tx.write(_INSERT_PODS, id=agreement_id, start_date=start_date, end_date=end_date, pods=list(pods))
+    tx.write(
+        _INSERT_CONSENTS, id=agreement_id, requester_id=terms.requester_id, quantity=terms.quantity,
+        time_step=terms.time_step,
+    )  # fmt: skip
+
+
+def validate(tx: Transaction, agreement_id: str, now: datetime) -> None:
+    """Countered → Validated."""
+    tx.write(_VALIDATE, id=agreement_id, now=now)
+
+
+def to_deliver(start: date, end: date) -> Query:
+    """Validated agreements that cover any local day of [start, end)."""
+    return Query(_TO_DELIVER, {"start": start, "end": end})

@@ -1,0 +1,148 @@
+"""Customer consents in the database (CUS-CON-DES, CUS-CON-ACK, CUS-CON-REV)."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from itertools import groupby
+
+from flexiciency.domain.consent import AcceptedPod, Consent, ConsentDecision, HeldPod, Scope, ThirdParty
+from flexiciency.store.transaction import Query, Row, Transaction
+
+_HELD_PODS = """
+SELECT p.id, p.pod, p.time_zone, lower(h.held) AS since, upper(h.held) AS until
+FROM pod p LEFT JOIN pod_holder h ON h.pod_id = p.id AND h.customer_id = %(customer_id)s
+WHERE p.pod = ANY(%(pods)s) ORDER BY p.pod
+"""
+
+_THIRD_PARTY = "SELECT role, status = 'Active' AS active FROM market_player_registration WHERE id = %(id)s"
+
+_STORED = "SELECT customer_id, eso_id FROM consent WHERE id = %(id)s"
+
+_INSERT = """
+INSERT INTO consent (id, customer_id, dso_id, eso_id, start_date, end_date, validation_date, data_details,
+    processing_details, channel_id, authentication_method, authenticated_at, given_at, acknowledgement_id,
+    acknowledged_at)
+VALUES (%(id)s, %(customer_id)s, %(dso)s, %(eso)s, %(start_date)s, %(end_date)s, %(validation_date)s,
+    %(data_details)s, %(processing_details)s, %(channel_id)s, %(method)s, %(authenticated_at)s, %(now)s,
+    %(acknowledgement_id)s, %(now)s)
+"""
+_INSERT_SCOPES = """
+INSERT INTO consent_scope (consent_id, quantity, finest_step)
+SELECT %(id)s, quantity, min(step) FROM unnest(%(quantities)s::text[], %(steps)s::int[]) AS s(quantity, step)
+GROUP BY quantity
+"""
+_INSERT_ACCEPTED = """
+INSERT INTO consent_pod (consent_id, pod, pod_id, status, covered)
+SELECT %(id)s, pod, pod_id, 'Acknowledged', tstzrange(since, until)
+FROM unnest(%(pods)s::text[], %(pod_ids)s::bigint[], %(since)s::timestamptz[], %(until)s::timestamptz[])
+    AS a(pod, pod_id, since, until)
+"""
+_INSERT_REFUSED = """
+INSERT INTO consent_pod (consent_id, pod, status, reason_code, reason_text)
+SELECT %(id)s, pod, 'Rejected', code, text FROM unnest(%(pods)s::text[], %(codes)s::text[], %(texts)s::text[])
+    AS r(pod, code, text)
+"""
+
+# Waits for a delivery that is being decided under share locks, and keeps later ones from using these rows.
+_LOCK_PODS = """
+SELECT cp.pod, cp.status FROM consent_pod cp WHERE cp.consent_id = %(id)s AND cp.pod = ANY(%(pods)s) FOR UPDATE
+"""
+_REVOKE = """
+UPDATE consent_pod SET status = 'Revoked', revoked_at = %(at)s
+WHERE consent_id = %(consent_id)s AND pod = ANY(%(pods)s) AND status = 'Acknowledged'
+"""
+_INSERT_REVOCATION = """
+INSERT INTO consent_revocation (id, consent_id, customer_id, revoked_at, pods)
+VALUES (%(id)s, %(consent_id)s, %(customer_id)s, %(at)s, %(pods)s)
+"""
+
+_OF_CUSTOMER = """
+SELECT c.*, (SELECT json_agg(json_build_array(quantity, finest_step) ORDER BY quantity) FROM consent_scope s
+             WHERE s.consent_id = c.id) AS scopes,
+    (SELECT json_agg(json_build_array(pod, status, reason_code, reason_text, revoked_at) ORDER BY pod)
+     FROM consent_pod p WHERE p.consent_id = c.id) AS pods
+FROM consent c WHERE c.customer_id = %(customer_id)s ORDER BY c.given_at, c.id
+"""
+
+
+def held_pods(customer_id: str, pods: Iterable[str]) -> Query:
+    """Rows for `held_pods_of`: each known PoD with each period in which the customer held it."""
+    return Query(_HELD_PODS, {"customer_id": customer_id, "pods": list(pods)})
+
+
+def held_pods_of(rows: list[Row]) -> dict[str, HeldPod]:
+    """PoDs by name from the rows of `held_pods`."""
+    found = {}
+    for pod, group in groupby(rows, key=lambda row: row.pod):
+        periods = list(group)
+        held = tuple((row.since, row.until) for row in periods if row.since is not None)
+        found[pod] = HeldPod(periods[0].id, pod, periods[0].time_zone, held)
+    return found
+
+
+def third_party(registration_id: str) -> Query:
+    """Rows for `third_party_of`."""
+    return Query(_THIRD_PARTY, {"id": registration_id})
+
+
+def third_party_of(rows: list[Row]) -> ThirdParty | None:
+    """The registration that Eso names, or None."""
+    return ThirdParty(rows[0].role, rows[0].active) if rows else None
+
+
+def stored(consent_id: str) -> Query:
+    """Customer and third party of a stored consent."""
+    return Query(_STORED, {"id": consent_id})
+
+
+def insert(
+    tx: Transaction, consent: Consent, decision: ConsentDecision, *, acknowledgement_id: str, channel_id: str,
+    method: str, authenticated_at: datetime, now: datetime,
+) -> None:  # fmt: skip
+    """Store a consent of which at least one PoD was accepted, with what was decided of each."""
+    tx.write(
+        _INSERT, id=consent.id, customer_id=consent.customer_id, dso=consent.dso, eso=consent.eso,
+        start_date=consent.start_date, end_date=consent.end_date, validation_date=consent.validation_date,
+        data_details=consent.data_details, processing_details=consent.processing_details, channel_id=channel_id,
+        method=method, authenticated_at=authenticated_at, now=now, acknowledgement_id=acknowledgement_id,
+    )  # fmt: skip
+    _insert_scopes(tx, consent.id, consent.scopes)
+    _insert_accepted(tx, consent.id, decision.accepted)
+    if decision.refused:
+        tx.write(
+            _INSERT_REFUSED, id=consent.id, pods=[r.pod for r in decision.refused],
+            codes=[r.reason.code for r in decision.refused], texts=[r.reason.text for r in decision.refused],
+        )  # fmt: skip
+
+
+def _insert_scopes(tx: Transaction, consent_id: str, scopes: tuple[Scope, ...]) -> None:
+    tx.write(
+        _INSERT_SCOPES, id=consent_id, quantities=[s.quantity for s in scopes], steps=[s.finest_step for s in scopes]
+    )
+
+
+def _insert_accepted(tx: Transaction, consent_id: str, accepted: tuple[AcceptedPod, ...]) -> None:
+    tx.write(
+        _INSERT_ACCEPTED, id=consent_id, pods=[a.pod for a in accepted], pod_ids=[a.pod_id for a in accepted],
+        since=[a.start for a in accepted], until=[a.end for a in accepted],
+    )  # fmt: skip
+
+
+def lock_pods(consent_id: str, pods: Iterable[str]) -> Query:
+    """Lock the named PoDs of a consent against release; PoD and status of each."""
+    return Query(_LOCK_PODS, {"id": consent_id, "pods": list(pods)})
+
+
+def revoke(
+    tx: Transaction, revocation_id: str, consent_id: str, customer_id: str, pods: Iterable[str], at: datetime
+) -> None:
+    """Revoke the named PoDs of a consent from `at` on, and store the CUS-CON-REV."""
+    listed = list(pods)
+    tx.write(_REVOKE, consent_id=consent_id, pods=listed, at=at)
+    tx.write(
+        _INSERT_REVOCATION, id=revocation_id, consent_id=consent_id, customer_id=customer_id, at=at, pods=listed
+    )
+
+
+def of_customer(customer_id: str) -> Query:
+    """A customer's consents, oldest first; scopes and pods as JSON arrays."""
+    return Query(_OF_CUSTOMER, {"customer_id": customer_id})

@@ -1,0 +1,211 @@
+"""Deliveries: what goes to a Market Player by push, or waits for it in the mailbox.
+
+    Queued ──► Sent ──► AcknowledgedOK | AcknowledgedPartly | AcknowledgedKO
+       └──► Retrying ──► Sent | Dead (kept, resendable)
+
+`received_at` is the recipient's receipt, or its confirmation in the mailbox.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from psycopg.types.range import TimestamptzRange
+
+from flexiciency.store.transaction import Query, Transaction
+from flexiciency.wire.addressing import new_message_id
+
+_INSERT = """
+INSERT INTO delivery (id, recipient_id, operation, state, content, agreement_id, value_period, object_id, message_id,
+    relates_to, created_at, attempts)
+VALUES (%(id)s, %(recipient_id)s, %(operation)s, 'Queued', %(content)s, %(agreement_id)s, %(value_period)s,
+    %(object_id)s, %(message_id)s, %(relates_to)s, %(now)s, 0)
+"""
+
+_COLUMNS = """
+d.id, d.recipient_id, d.operation, d.state, d.content, d.agreement_id, lower(d.value_period) AS value_start,
+upper(d.value_period) AS value_end, d.object_id, d.message_id, d.relates_to, d.attempts, d.body_digest,
+d.received_at, a.quantity, a.time_step
+"""
+_LOCKED = f"""
+SELECT {_COLUMNS} FROM delivery d LEFT JOIN agreement a ON a.id = d.agreement_id
+WHERE d.id = %(id)s FOR UPDATE OF d
+"""
+
+# The mailbox holds what cannot be pushed: no address is known, or every attempt failed.
+_WAITING = """
+FROM delivery d WHERE d.recipient_id = %(recipient_id)s AND d.received_at IS NULL AND (d.state = 'Dead'
+    OR NOT EXISTS (SELECT FROM market_player_location l WHERE l.registration_id = d.recipient_id))
+"""
+_OLDEST = f"SELECT d.id {_WAITING} ORDER BY d.created_at, d.id LIMIT 1"
+_COUNT = f"SELECT count(*) AS waiting {_WAITING}"
+
+_SENT = """
+UPDATE delivery SET state = 'Sent', sent_at = %(now)s, attempts = attempts + 1, message_id = %(message_id)s,
+    object_id = %(object_id)s, body_digest = %(digest)s, last_error = NULL
+WHERE id = %(id)s
+"""
+_CLEAR_PODS = "DELETE FROM delivery_pod WHERE delivery_id = %(id)s"
+_INSERT_PODS = """
+INSERT INTO delivery_pod (delivery_id, pod_id, value_count)
+SELECT %(id)s, p.id, sum(s.count) FROM unnest(%(pods)s::text[], %(counts)s::int[]) AS s(pod, count)
+JOIN pod p ON p.pod = s.pod GROUP BY p.id
+"""
+_RECEIVED = """
+UPDATE delivery SET received_at = %(now)s WHERE id = %(id)s
+"""
+_CONFIRMED = """
+UPDATE delivery SET received_at = %(now)s
+WHERE message_id = %(message_id)s AND recipient_id = %(recipient_id)s AND sent_at IS NOT NULL
+"""
+_FAILED = """
+UPDATE delivery SET state = CASE WHEN attempts >= %(most)s THEN 'Dead' ELSE 'Retrying' END, last_error = %(error)s
+WHERE id = %(id)s AND received_at IS NULL
+"""
+_WITHHELD = """
+UPDATE delivery SET state = 'Dead', attempts = attempts + 1, last_error = %(error)s, received_at = %(now)s
+WHERE id = %(id)s
+"""
+
+_BY_OBJECT = """
+SELECT d.id, d.recipient_id, d.message_id, d.state FROM delivery d WHERE d.object_id = %(object_id)s FOR UPDATE
+"""
+_SENT_PODS = """
+SELECT p.pod, p.id FROM delivery_pod dp JOIN pod p ON p.id = dp.pod_id WHERE dp.delivery_id = %(id)s
+"""
+_ACKNOWLEDGE_PODS = """
+UPDATE delivery_pod dp SET status = a.status, reason_code = a.code
+FROM unnest(%(pods)s::text[], %(statuses)s::text[], %(codes)s::text[]) AS a(pod, status, code)
+JOIN pod p ON p.pod = a.pod WHERE dp.delivery_id = %(id)s AND dp.pod_id = p.id
+"""
+_ACKNOWLEDGE = """
+UPDATE delivery d SET acknowledged_at = %(now)s, received_at = coalesce(received_at, %(now)s),
+    state = CASE WHEN s.ok = s.asked THEN 'AcknowledgedOK' WHEN s.ok = 0 AND s.ko = s.asked THEN 'AcknowledgedKO'
+            ELSE 'AcknowledgedPartly' END
+FROM (SELECT count(*) AS asked, count(*) FILTER (WHERE status = 'OK') AS ok,
+             count(*) FILTER (WHERE status = 'KO') AS ko FROM delivery_pod WHERE delivery_id = %(id)s) s
+WHERE d.id = %(id)s
+"""
+
+_STATUS_OUT = """
+SELECT state, sent_at AS at, last_error FROM delivery
+WHERE message_id = %(message_id)s AND recipient_id = %(party)s
+"""
+_STATUS_IN = """
+SELECT e.at, m.code FROM exchange e LEFT JOIN message m ON m.id = e.reply_row
+WHERE e.sender = %(sender)s AND e.message_id = %(message_id)s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """What a delivery of values is built from when it is sent: [start, end) UTC of an agreement."""
+
+    agreement_id: str
+    start: datetime
+    end: datetime
+
+
+def queue(
+    tx: Transaction, *, recipient_id: str, operation: str, object_id: str, what: bytes | Values, now: datetime,
+    relates_to: str | None = None,
+) -> UUID:  # fmt: skip
+    """Store a delivery of an object's canonical XML, or of values yet to be released; the job is deferred elsewhere."""
+    identifier = uuid4()
+    values = what if isinstance(what, Values) else None
+    tx.write(
+        _INSERT, id=identifier, recipient_id=recipient_id, operation=operation,
+        content=None if values else what, agreement_id=values and values.agreement_id,
+        value_period=values and TimestamptzRange(values.start, values.end), object_id=object_id,
+        message_id=new_message_id(), relates_to=relates_to, now=now,
+    )  # fmt: skip
+    return identifier
+
+
+def locked(delivery_id: UUID) -> Query:
+    """A delivery with the quantity and time step (seconds) of its agreement, locked until the transaction ends."""
+    return Query(_LOCKED, {"id": delivery_id})
+
+
+def oldest_waiting(recipient_id: str) -> Query:
+    """Id of the oldest delivery in a party's mailbox."""
+    return Query(_OLDEST, {"recipient_id": recipient_id})
+
+
+def count_waiting(recipient_id: str) -> Query:
+    """How many deliveries a party's mailbox holds."""
+    return Query(_COUNT, {"recipient_id": recipient_id})
+
+
+def mark_sent(
+    tx: Transaction, delivery_id: UUID, *, message_id: str, object_id: str, digest: bytes,
+    pods: Iterable[tuple[str, int]], now: datetime,
+) -> None:  # fmt: skip
+    """Sent, with the number of values of each PoD that is in the message."""
+    tx.write(_SENT, id=delivery_id, now=now, message_id=message_id, object_id=object_id, digest=digest)
+    counts = list(pods)
+    if counts:
+        tx.write(_CLEAR_PODS, id=delivery_id)
+        tx.write(_INSERT_PODS, id=delivery_id, pods=[pod for pod, _ in counts], counts=[n for _, n in counts])
+
+
+def mark_received(tx: Transaction, delivery_id: UUID, now: datetime) -> None:
+    """The recipient gave its receipt."""
+    tx.write(_RECEIVED, id=delivery_id, now=now)
+
+
+def peeked(recipient_id: str, message_id: str) -> Query:
+    """A row when this message was handed to this party."""
+    return Query(
+        "SELECT id FROM delivery WHERE message_id = %(message_id)s AND recipient_id = %(recipient_id)s "
+        "AND sent_at IS NOT NULL",
+        {"message_id": message_id, "recipient_id": recipient_id},
+    )
+
+
+def confirm(tx: Transaction, recipient_id: str, message_id: str, now: datetime) -> None:
+    """The recipient took a message out of its mailbox."""
+    tx.write(_CONFIRMED, recipient_id=recipient_id, message_id=message_id, now=now)
+
+
+def mark_failed(tx: Transaction, delivery_id: UUID, error: str, most: int) -> None:
+    """An attempt failed: Retrying, or Dead after `most` attempts."""
+    tx.write(_FAILED, id=delivery_id, error=error, most=most)
+
+
+def mark_withheld(tx: Transaction, delivery_id: UUID, why: str, now: datetime) -> None:
+    """Nothing of it may be released any more: Dead, and out of the mailbox."""
+    tx.write(_WITHHELD, id=delivery_id, error=why, now=now)
+
+
+def by_object(object_id: str) -> Query:
+    """The delivery that carried an object, locked."""
+    return Query(_BY_OBJECT, {"object_id": object_id})
+
+
+def sent_pods(delivery_id: UUID) -> Query:
+    """PoDs that a delivery of values carried."""
+    return Query(_SENT_PODS, {"id": delivery_id})
+
+
+def acknowledge(
+    tx: Transaction, delivery_id: UUID, pods: Iterable[tuple[str, str, str | None]], now: datetime
+) -> None:
+    """Store (PoD, OK or KO, reason code) of an acknowledgement, and the state that follows from all of them."""
+    rows = list(pods)
+    tx.write(
+        _ACKNOWLEDGE_PODS, id=delivery_id, pods=[r[0] for r in rows], statuses=[r[1] for r in rows],
+        codes=[r[2] for r in rows],
+    )  # fmt: skip
+    tx.write(_ACKNOWLEDGE, id=delivery_id, now=now)
+
+
+def status_out(message_id: str, party: str) -> Query:
+    """State of a message that went, or is to go, to this party."""
+    return Query(_STATUS_OUT, {"message_id": message_id, "party": party})
+
+
+def status_in(sender: str, message_id: str) -> Query:
+    """When a message of this sender was answered."""
+    return Query(_STATUS_IN, {"sender": sender, "message_id": message_id})

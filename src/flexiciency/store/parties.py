@@ -1,0 +1,47 @@
+"""Who may speak: registrations and customer channels with the certificates bound to them (MPL-REG, MPL-AUT)."""
+
+from datetime import datetime
+
+from flexiciency.store.transaction import Query
+
+# A certificate is bound to the company: any registration under the same MPL-DES may use it (contract.md, Envelope).
+_REGISTRATION = """
+SELECT r.role, r.status, EXISTS (
+    SELECT FROM market_player_authentication a JOIN market_player_registration o ON o.id = a.registration_id
+    WHERE o.description_id = r.description_id AND a.fingerprint = %(fingerprint)s
+      AND a.withdrawn_at IS NULL AND a.valid_from <= %(now)s AND %(now)s < a.valid_until) AS bound
+FROM market_player_registration r WHERE r.id = %(id)s
+"""
+
+_CHANNEL = """
+SELECT fingerprint = %(fingerprint)s AS bound, withdrawn_at FROM customer_channel WHERE id = %(id)s
+"""
+
+_LOCATION = "SELECT uri FROM market_player_location WHERE registration_id = %(id)s ORDER BY id LIMIT 1"
+
+_FINGERPRINTS = """
+SELECT a.fingerprint FROM market_player_registration r
+JOIN market_player_registration o ON o.description_id = r.description_id
+JOIN market_player_authentication a ON a.registration_id = o.id
+WHERE r.id = %(id)s AND a.withdrawn_at IS NULL AND a.valid_from <= %(now)s AND %(now)s < a.valid_until
+"""
+
+
+def registration(registration_id: str, fingerprint: str, now: datetime) -> Query:
+    """Role and status of a registration, and whether this certificate is bound to its company now."""
+    return Query(_REGISTRATION, {"id": registration_id, "fingerprint": fingerprint, "now": now})
+
+
+def channel(channel_id: str, fingerprint: str) -> Query:
+    """Whether this certificate is bound to a customer channel, and when the channel was withdrawn."""
+    return Query(_CHANNEL, {"id": channel_id, "fingerprint": fingerprint})
+
+
+def location(registration_id: str) -> Query:
+    """The address to push to (MPL-ADD); no row where the party has none."""
+    return Query(_LOCATION, {"id": registration_id})
+
+
+def fingerprints(registration_id: str, now: datetime) -> Query:
+    """The certificates bound to a registration's company now."""
+    return Query(_FINGERPRINTS, {"id": registration_id, "now": now})

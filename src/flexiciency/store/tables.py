@@ -1,0 +1,67 @@
+"""All tables under one name, for queries: `from flexiciency.store import tables`.
+
+Identifiers are those of the contract (`urn:uuid:…`, text). Times are UTC instants; ranges are half-open [start, end).
+A list of states stands once, as the check of its column (contract.md, States).
+"""
+
+from flexiciency.store.columns import metadata
+from flexiciency.store.tables_consent import (
+    activation,
+    activation_pod,
+    agreement,
+    agreement_consent,
+    agreement_pod,
+    consent,
+    consent_pod,
+    consent_revocation,
+    consent_scope,
+    pod,
+    pod_holder,
+)
+from flexiciency.store.tables_directory import (
+    b2b_service_subscription,
+    b2b_service_subscription_description,
+    customer_channel,
+    market_player_authentication,
+    market_player_description,
+    market_player_location,
+    market_player_registration,
+    service_description,
+)
+from flexiciency.store.tables_message import (
+    delivery,
+    delivery_pod,
+    exchange,
+    message,
+    message_chunk,
+    meter_value_block,
+)
+
+__all__ = [
+    "activation",
+    "activation_pod",
+    "agreement",
+    "agreement_consent",
+    "agreement_pod",
+    "b2b_service_subscription",
+    "b2b_service_subscription_description",
+    "consent",
+    "consent_pod",
+    "consent_revocation",
+    "consent_scope",
+    "customer_channel",
+    "delivery",
+    "delivery_pod",
+    "exchange",
+    "market_player_authentication",
+    "market_player_description",
+    "market_player_location",
+    "market_player_registration",
+    "message",
+    "message_chunk",
+    "metadata",
+    "meter_value_block",
+    "pod",
+    "pod_holder",
+    "service_description",
+]

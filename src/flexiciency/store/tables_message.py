@@ -1,0 +1,134 @@
+"""Tables of what travels and what proves it: meter values, deliveries, messages (D2.3, 2.6; contract.md, Envelope)."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import TSTZRANGE
+
+from flexiciency.store.columns import Instant, key, metadata, one_of, optional, required
+
+# No foreign key to pod: it would cost a look-up per block on import, where pod_id has just been read from pod.
+meter_value_block = Table(
+    "meter_value_block",
+    metadata,
+    key("pod_id", BigInteger),
+    key("quantity", SmallInteger),
+    key("day", Date),
+    key("version", Integer),
+    required("start", Instant),
+    required("step", Integer),
+    required("count", Integer),
+    required("values", LargeBinary),
+    optional("qualities", LargeBinary),
+    required("stored_at", Instant, server_default=func.now()),
+    postgresql_partition_by="RANGE (day)",
+    comment="IND-DAT-VAL: one PoD, quantity, local day and version; step in seconds, the rest as in values.py",
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    key("id", Uuid),
+    required("recipient_id", Text, ForeignKey("market_player_registration.id")),
+    required("operation", Text),
+    required("state", Text),
+    optional("content", LargeBinary),
+    optional("agreement_id", Text, ForeignKey("agreement.id"), index=True),
+    optional("value_period", TSTZRANGE),
+    required("object_id", Text, index=True),
+    required("message_id", Text, unique=True),
+    optional("relates_to", Text),
+    required("created_at", Instant),
+    optional("sent_at", Instant),
+    optional("received_at", Instant),
+    optional("acknowledged_at", Instant),
+    required("attempts", Integer),
+    optional("last_error", Text),
+    optional("body_digest", LargeBinary),
+    Index(None, "recipient_id", "state", "created_at"),
+    one_of(
+        "state",
+        "Queued",
+        "Sent",
+        "AcknowledgedOK",
+        "AcknowledgedPartly",
+        "AcknowledgedKO",
+        "Retrying",
+        "Dead",
+    ),
+    CheckConstraint("(content IS NULL) = (value_period IS NOT NULL)", name="content"),
+    CheckConstraint("value_period IS NULL OR agreement_id IS NOT NULL", name="agreement"),
+    comment="An object to push: its canonical XML, or for values the agreement and period to build it from when sent",
+)
+
+delivery_pod = Table(
+    "delivery_pod",
+    metadata,
+    key("delivery_id", Uuid, ForeignKey("delivery.id")),
+    key("pod_id", BigInteger, ForeignKey("pod.id")),
+    required("value_count", Integer),
+    optional("status", Text),
+    optional("reason_code", Text),
+    Index(None, "pod_id"),
+    one_of("status", "OK", "KO"),
+    comment="IND-DAT-VAL by PoD, with what IND-DAT-ACK said of it",
+)
+
+message = Table(
+    "message",
+    metadata,
+    # "By default", not "always": the chunks of a large message are written before its row.
+    Column("id", BigInteger, Identity(), primary_key=True),
+    required("direction", Text),
+    required("peer", Text),
+    optional("message_id", Text),
+    optional("relates_to", Text),
+    optional("action", Text),
+    optional("fingerprint", Text),
+    optional("body_digest", LargeBinary),
+    required("sha256", LargeBinary),
+    required("size", BigInteger),
+    optional("code", Text),
+    required("verified", Boolean),
+    required("at", Instant),
+    optional("content", LargeBinary),
+    required("chunks", Integer, server_default=text("0")),
+    optional("request_row", BigInteger, ForeignKey("message.id")),
+    one_of("direction", "in", "out"),
+    comment="Evidence: a message byte for byte (zlib), or digest and size alone of one that was refused unverified",
+)
+
+message_chunk = Table(
+    "message_chunk",
+    metadata,
+    key("message_id", BigInteger, ForeignKey("message.id", deferrable=True, initially="DEFERRED")),
+    key("number", Integer),
+    required("content", LargeBinary),
+    comment="Evidence of a large message, 1 MB a chunk (zlib each)",
+)
+
+exchange = Table(
+    "exchange",
+    metadata,
+    key("sender", Text),
+    key("message_id", Text),
+    required("body_digest", LargeBinary),
+    required("at", Instant),
+    optional("reply_row", BigInteger, ForeignKey("message.id")),
+    comment="The replay rule: a MessageID is unique per From; reply_row is what was answered",
+)

@@ -1,0 +1,1 @@
+"""Bytes in, verified content out, and back: safe parse, addressing, signatures, certificates."""

@@ -1,0 +1,26 @@
+"""Bulk values: the yardsticks, each in a process of its own."""
+
+from tests.benchmarks import child, figures
+
+PODS, STEPS = 100, 2976
+"""A January of quarter hours for each of 100 points of delivery: 297,600 values."""
+SIGNATURES = 4000
+_WORK = "tests.benchmarks.bulk_work"
+
+
+def rsa_signatures(report: figures.Report, _pairs: int) -> None:
+    """The bound for signed calls on one core."""
+    measured = child.measure(f"{_WORK}:rsa_signatures", SIGNATURES)
+    report.add("rsa_2048_signatures", SIGNATURES / measured.seconds, "1/s", "cryptography alone, one core")
+
+
+def yardstick_bulk(report: figures.Report, _pairs: int) -> None:
+    """Seconds and peak memory of each way to handle 297,600 values."""
+    for name, what in {
+        "spyne_typed_out": "Spyne's typed objects to unsigned bytes",
+        "zeep_in": "Zeep's objects from bytes",
+        "join_out": "string join, SHA-256, zlib level 1",
+    }.items():
+        measured = child.measure(f"{_WORK}:{name}", PODS, STEPS)
+        report.add(f"bulk_{name}", measured.seconds, "s", f"{what}, {PODS * STEPS:,} values")
+        report.add(f"bulk_{name}_memory", measured.peak_bytes / 1e6, "MB", f"{what}, peak of its process")

@@ -1,0 +1,163 @@
+"""Meter values come back as they went in; a correction stands beside what it corrects."""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+import numpy as np
+import psycopg
+import pytest
+from sqlalchemy import insert, select, text
+
+from flexiciency.contract.series import Quality, Quantity, TimeStep
+from flexiciency.domain.values import Block, local_day, steps_in_day
+from flexiciency.errors import ReferenceUnknown
+from flexiciency.store import tables
+from flexiciency.store.database import Database
+from flexiciency.store.values import add_partitions, read_blocks, write_blocks
+
+ZONE = "Europe/Rome"
+SPRING, AUTUMN = date(2026, 3, 29), date(2026, 10, 25)
+ENERGY = Quantity.ENERGY_CONSUMPTION
+
+
+@pytest.fixture(scope="module")
+def pods(database: Database) -> list[str]:
+    names = [f"IT001E{number:04d}" for number in range(30)]
+    place = {"country": "IT", "city": "Milano", "street": "Via Dante", "time_zone": ZONE}
+    with database.begin() as connection:
+        connection.execute(insert(tables.pod), [{"pod": name, **place} for name in names])
+    return names
+
+
+def _block(pod: str, day: date, version: int = 1, step: TimeStep = TimeStep.PT15M, **options: object) -> Block:
+    count = steps_in_day(day, ZONE, step)
+    values = np.random.default_rng(day.toordinal() + version).integers(-(2**31), 2**31, count, dtype=np.int32)
+    made = {"values": values, "qualities": None, "quantity": ENERGY, **options}
+    return Block(pod=pod, day=day, version=version, start=local_day(day, ZONE)[0], step=step, **made)  # type: ignore[arg-type]
+
+
+def _read(database: Database, pods: list[str], start: date, end: date, quantity: Quantity = ENERGY) -> list[Block]:
+    with database.begin() as connection:
+        return list(read_blocks(connection, pods, quantity, start, end))
+
+
+def _same(one: Block, other: Block) -> bool:
+    def plain(block: Block) -> tuple[object, ...]:
+        qualities = None if block.qualities is None else block.qualities.tolist()
+        return (block.pod, block.quantity, block.day, block.version, block.start, block.step, qualities)
+
+    return plain(one) == plain(other) and np.array_equal(one.values, other.values)
+
+
+@pytest.mark.parametrize(("day", "count"), [(SPRING, 92), (date(2026, 3, 30), 96), (AUTUMN, 100)])
+@pytest.mark.parametrize("step", list(TimeStep))
+def test_a_day_comes_back_with_all_its_values(
+    database: Database, pods: list[str], day: date, count: int, step: TimeStep
+) -> None:
+    block = _block(pods[list(TimeStep).index(step)], day, step=step)
+    with database.begin() as connection:
+        assert write_blocks(connection, [block]) == 1
+    (found,) = _read(database, [block.pod], day, day + timedelta(days=1))
+    assert _same(found, block)
+    assert found.values.dtype == np.int32
+    assert step is not TimeStep.PT15M or len(found.values) == count
+
+
+def test_qualities_come_back_and_take_no_room_when_all_is_measured(database: Database, pods: list[str]) -> None:
+    day = date(2026, 5, 1)
+    mixed = np.array([Quality.MEASURED, Quality.MISSING] * 48, dtype=np.uint8)
+    measured = np.zeros(96, dtype=np.uint8)
+    with database.begin() as connection:
+        blocks = [_block(pods[0], day, qualities=mixed), _block(pods[1], day, qualities=measured)]
+        assert write_blocks(connection, blocks) == 2
+    first, second = _read(database, pods[:2], day, day + timedelta(days=1))
+    assert first.qualities is not None
+    assert first.qualities.tolist() == mixed.tolist()
+    assert second.qualities is None
+
+
+def test_the_latest_version_is_read_and_the_earlier_ones_stay(database: Database, pods: list[str]) -> None:
+    day = date(2026, 6, 1)
+    with database.begin() as connection:
+        write_blocks(connection, [_block(pods[0], day, version) for version in (2, 3, 1)])
+    (found,) = _read(database, [pods[0]], day, day + timedelta(days=1))
+    assert _same(found, _block(pods[0], day, 3))
+    block = tables.meter_value_block
+    with database.begin() as connection:
+        assert len(connection.execute(select(block.c.version).where(block.c.day == day)).all()) == 3
+
+
+def test_a_version_is_never_overwritten(database: Database, pods: list[str]) -> None:
+    day = date(2026, 6, 2)
+    with database.begin() as connection:
+        write_blocks(connection, [_block(pods[0], day)])
+    with pytest.raises(psycopg.errors.UniqueViolation), database.begin() as connection:
+        write_blocks(connection, [_block(pods[0], day)])
+
+
+def test_what_is_read_is_what_was_asked(database: Database, pods: list[str]) -> None:
+    first = date(2026, 12, 30)
+    days = [first + timedelta(days=number) for number in range(4)]
+    blocks = [_block(pod, day) for pod in pods[:3] for day in days]
+    other = [_block(pods[0], first, quantity=Quantity.POWER)]
+    with database.begin() as connection:
+        write_blocks(connection, blocks + other)
+    found = _read(database, pods[:2], days[1], days[3])
+    assert [(block.pod, block.day) for block in found] == [(pod, day) for pod in pods[:2] for day in days[1:3]]
+    assert [block.quantity for block in _read(database, pods, first, days[1], Quantity.POWER)] == [Quantity.POWER]
+    assert _read(database, [], first, days[3]) == []
+
+
+def test_an_unknown_pod_is_refused_and_nothing_is_written(database: Database, pods: list[str]) -> None:
+    day = date(2026, 7, 1)
+    with pytest.raises(ReferenceUnknown, match="XX"), database.begin() as connection:
+        write_blocks(connection, [_block(pods[0], day), _block("XX", day)])
+    assert _read(database, pods, day, day + timedelta(days=1)) == []
+
+
+def test_values_beyond_int32_are_refused_not_wrapped(database: Database, pods: list[str]) -> None:
+    wide = np.full(96, 2**40, dtype=np.int64)
+    with pytest.raises(TypeError), database.begin() as connection:
+        write_blocks(connection, [_block(pods[0], date(2026, 8, 1), values=wide)])
+
+
+def _add_partition_and_fail(database: Database) -> None:
+    with database.begin() as connection:
+        add_partitions(connection, [date(2031, 1, 5)])
+        raise ZeroDivisionError
+
+
+def test_each_month_has_a_partition_and_a_rolled_back_import_leaves_none(database: Database) -> None:
+    def partitions() -> set[str]:
+        with database.begin() as connection:
+            found = connection.scalars(text("SELECT inhrelid::regclass::text FROM pg_inherits JOIN pg_class p "
+                                            "ON p.oid = inhparent WHERE p.relname = 'meter_value_block'"))  # fmt: skip
+            return set(found)
+
+    before = partitions()
+    with pytest.raises(ZeroDivisionError):
+        _add_partition_and_fail(database)
+    assert partitions() == before
+    with database.begin() as connection:
+        add_partitions(connection, [date(2031, 12, 31), date(2032, 1, 1), date(2031, 12, 1)])
+        add_partitions(connection, [date(2032, 1, 31)])
+    assert partitions() - before == {"meter_value_block_2031_12", "meter_value_block_2032_01"}
+
+
+def test_readers_go_on_while_an_import_adds_a_partition(database: Database, pods: list[str]) -> None:
+    with database.begin() as importing:
+        add_partitions(importing, [date(2040, 1, 1)])
+        with database.begin() as reading:
+            reading.execute(text("SET LOCAL lock_timeout = '2s'"))
+            assert list(read_blocks(reading, pods, ENERGY, date(2026, 3, 29), date(2026, 3, 30)))
+
+
+def test_an_import_may_come_as_a_stream_of_any_length(database: Database, pods: list[str]) -> None:
+    def stream() -> Iterator[Block]:
+        for number in range(200):
+            for pod in pods:
+                yield _block(pod, date(2033, 1, 1) + timedelta(days=number), step=TimeStep.P1D)
+
+    with database.begin() as connection:
+        assert write_blocks(connection, stream()) == 6_000
+    assert len(_read(database, pods, date(2033, 1, 1), date(2034, 1, 1))) == 6_000
