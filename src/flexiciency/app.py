@@ -37,9 +37,7 @@ def pusher(settings: Settings, database: Database) -> Pusher:
     host = _host(settings)
     terms = Terms(silence=settings.push_timeout, limits=host.limits, policy=host.policy)
     addresses = PushAddresses(settings.push_hosts)
-    sender = Sender(
-        host.identity, host.urn, host.anchors, Poster(terms), addresses, settings.push_attempts, host.clock
-    )
+    sender = Sender(host.identity, host.urn, host.anchors, Poster(terms), addresses, settings.push_attempts, host.clock)
     return Pusher(database, sender)
 
 

@@ -15,28 +15,30 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="FLEXICIENCY_", frozen=True, extra="forbid")
 
-    database_url: SecretStr | None = Field(None, description="PostgreSQL URL; none runs the embedded server.")
-    data: Path | None = Field(None, description="Folder of the embedded server; none picks a private one.")
+    database_url: SecretStr | None = Field(default=None, description="PostgreSQL URL; none runs the embedded server.")
+    data: Path | None = Field(default=None, description="Folder of the embedded server; none picks a private one.")
     registration_id: str = Field(description="MPL-REG id of the DSO that this gateway speaks for.")
     key_file: Path = Field(description="PEM private key that signs what this gateway sends.")
     certificate_file: Path = Field(description="PEM certificate of that key.")
     trust_file: Path = Field(description="PEM bundle of the CAs that partners' certificates must chain to.")
-    public_url: str = Field("http://localhost:8080", description="Address that the published WSDLs name.")
-    host: str = Field("127.0.0.1", description="Address to listen on.")
-    port: int = Field(8080, ge=1, le=65535, description="Port to listen on.")
-    tls_certificate_file: Path | None = Field(None, description="PEM certificate for HTTPS; needed off loopback.")
-    tls_key_file: Path | None = Field(None, description="PEM private key for HTTPS.")
-    workers: int = Field(2, ge=1, description="Gateway processes.")
-    threads: int = Field(3, ge=1, le=16, description="Blocking threads, and database connections, per process.")
-    delivery_workers: int = Field(1, ge=0, description="Delivery processes that serve starts; 0 runs none.")
-    message_bytes: int = Field(50_000_000, ge=10_000, description="Cap on one incoming message, unpacked.")
-    timestamp_lifetime: int = Field(300, ge=1, le=300, description="Longest lifetime of a message's Timestamp.")
-    clock_skew: int = Field(60, ge=0, le=60, description="How far a partner's clock may be ahead.")
-    push_hosts: frozenset[str] = Field(
-        frozenset(), description="Hosts that may be pushed to though they are not public, or over plain http."
+    public_url: str = Field(default="http://localhost:8080", description="Address that the published WSDLs name.")
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(default=8080, ge=1, le=65535, description="Port to listen on.")
+    tls_certificate_file: Path | None = Field(
+        default=None, description="PEM certificate for HTTPS; needed off loopback."
     )
-    push_timeout: float = Field(30.0, gt=0, description="How long a push waits for its answer.")
-    push_attempts: int = Field(8, ge=1, description="Attempts of a push before it is Dead (kept, resendable).")
+    tls_key_file: Path | None = Field(default=None, description="PEM private key for HTTPS.")
+    workers: int = Field(default=2, ge=1, description="Gateway processes.")
+    threads: int = Field(default=3, ge=1, le=16, description="Blocking threads, and database connections, per process.")
+    delivery_workers: int = Field(default=1, ge=0, description="Delivery processes that serve starts; 0 runs none.")
+    message_bytes: int = Field(default=50_000_000, ge=10_000, description="Cap on one incoming message, unpacked.")
+    timestamp_lifetime: int = Field(default=300, ge=1, le=300, description="Longest lifetime of a message's Timestamp.")
+    clock_skew: int = Field(default=60, ge=0, le=60, description="How far a partner's clock may be ahead.")
+    push_hosts: frozenset[str] = Field(
+        default=frozenset(), description="Hosts that may be pushed to though they are not public, or over plain http."
+    )
+    push_timeout: float = Field(default=30.0, gt=0, description="How long a push waits for its answer.")
+    push_attempts: int = Field(default=8, ge=1, description="Attempts of a push before it is Dead (kept, resendable).")
 
     @classmethod
     def settings_customise_sources(
@@ -44,8 +46,8 @@ class Settings(BaseSettings):
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  the signature is pydantic's
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  likewise
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments, then environment, then the TOML file."""
         file = Path(os.environ.get("FLEXICIENCY_CONFIG", "flexiciency.toml"))

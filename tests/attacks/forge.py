@@ -60,13 +60,22 @@ def forged(edit: Edit, data: bytes | None = None, signer: Identity | None = None
 
 def sign_anew(root: etree._Element, signer: Identity) -> None:
     """Fill in each DigestValue, from the first element with that id, and SignatureValue."""
-    for reference in root.iterfind(".//ds:SignedInfo/ds:Reference", NS):
-        for target in root.xpath(f"//*[@wsu:Id='{reference.get('URI', '')[1:]}']", namespaces=NS)[:1]:
-            digest = hashlib.sha256(canonical_form(target, reference)).digest()
-            find(reference, "ds:DigestValue").text = base64.b64encode(digest).decode()
-    signed_info = find(root, ".//ds:SignedInfo")
-    value = signer.sign(canonical_form(signed_info, find(signed_info, "ds:CanonicalizationMethod")))
-    find(root, ".//ds:SignatureValue").text = base64.b64encode(value).decode()
+    signed_info = next(root.iter(f"{{{names.DS}}}SignedInfo"), None)
+    value = next(root.iter(f"{{{names.DS}}}SignatureValue"), None)
+    if signed_info is None or value is None:
+        return
+    for reference in signed_info.iterfind("ds:Reference", NS):
+        digest_value = reference.find("ds:DigestValue", NS)
+        for target in _by_id(root, identifier=reference.get("URI", "")[1:])[:1]:
+            if digest_value is not None:
+                digest = hashlib.sha256(canonical_form(target, reference)).digest()
+                digest_value.text = base64.b64encode(digest).decode()
+    method = signed_info.find("ds:CanonicalizationMethod", NS)
+    signature = signer.sign(canonical_form(signed_info, signed_info if method is None else method))
+    value.text = base64.b64encode(signature).decode()
+
+
+_by_id = etree.XPath("//*[@wsu:Id=$identifier]", namespaces={"wsu": names.WSU})
 
 
 def canonical_form(target: etree._Element, method: etree._Element) -> bytes:

@@ -13,11 +13,11 @@ from flexiciency.errors import (
     SignatureInvalid,
     Unsigned,
 )
-from flexiciency.wire.names import BODY, ENVELOPE, ID
+from flexiciency.wire.names import ID
 from tests.attacks.forge import Edit, element, find, forged, remove, tampered
-from tests.wire.parties import CONTENT, anchors, request, verified
+from tests.wire.parties import CONTENT, verified
 
-EVIL = '<act:RequestDsoServiceActivation><act:PoD>EVIL</act:PoD></act:RequestDsoServiceActivation>'
+EVIL = "<act:RequestDsoServiceActivation><act:PoD>EVIL</act:PoD></act:RequestDsoServiceActivation>"
 
 
 def evil_body(identifier: str | None = None) -> etree._Element:
@@ -205,7 +205,7 @@ WRAPPINGS: list[tuple[str, Edit, type[GatewayError]]] = [
     ("forged Body with the same id", body_beside_body(evil_first=True, identifier="Body"), EnvelopeInvalid),
     ("forged content before content", evil_beside_content(first=True), EnvelopeInvalid),
     ("forged content after content", evil_beside_content(first=False), EnvelopeInvalid),
-    ("Envelope in Body", envelope_in_body, SignatureIncomplete),
+    ("Envelope in Body", envelope_in_body, EnvelopeInvalid),
     ("Envelope in another Envelope", envelope_around, EnvelopeInvalid),
     ("ids of Body and To swapped", swap_ids, SignatureInvalid),
     ("Body without id", body_without_id, SignatureIncomplete),
@@ -249,28 +249,20 @@ def test_a_wrapped_message_is_refused(edit: Edit, error: type[GatewayError]) -> 
     assert type(caught.value) is error
 
 
-MISPLACED = (SignatureIncomplete, EnvelopeInvalid, AddressingInvalid, Unsigned)
+# With the ids swapped and all signed anew, the message is simply one with other ids.
+MISPLACED = [case for case in WRAPPINGS if case[2] is not SignatureInvalid]
 
 
-@pytest.mark.parametrize(
-    "edit", [case[1] for case in WRAPPINGS if case[2] in MISPLACED], ids=[c[0] for c in WRAPPINGS if c[2] in MISPLACED]
-)
-def test_a_wrapped_message_is_refused_even_when_a_trusted_sender_signed_it_so(edit: Edit) -> None:
-    """The structure is refused by itself, not only because a digest happens to differ."""
-
-    def edit_first(root: etree._Element) -> None:
-        edit(root)
-        for extra in root.findall(".//{*}SignedInfo")[1:]:
-            remove(extra)
-
-    with pytest.raises(MISPLACED):
-        verified(tampered(edit))
+@pytest.mark.parametrize(("edit", "error"), [case[1:] for case in MISPLACED], ids=[case[0] for case in MISPLACED])
+def test_the_structure_is_refused_even_when_a_trusted_sender_signed_it_so(
+    edit: Edit, error: type[GatewayError]
+) -> None:
+    with pytest.raises(error) as caught:
+        verified(forged(edit))
+    assert type(caught.value) is error
 
 
-def test_the_untouched_message_is_taken() -> None:
+def test_the_untouched_message_is_taken_tampered_or_forged() -> None:
     message = verified(tampered(lambda root: None))
-    assert message.canonical_body.find(CONTENT) > 0
+    assert CONTENT in message.canonical_body
     assert verified(forged(lambda root: None)).canonical_body == message.canonical_body
-    assert anchors().certificates
-    assert request().startswith(b"<soap:Envelope")
-    assert {ENVELOPE, BODY} == {message.body.getparent().tag, ENVELOPE}  # type: ignore[union-attr]

@@ -1,56 +1,14 @@
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import NameOID
 
 from flexiciency.errors import AlgorithmRefused, CertificateExpired, CertificateUntrusted
-from flexiciency.wire.keys import PrivateKey
 from flexiciency.wire.trust import TrustAnchors
+from tests.wire.certificates import Made, ca, make, usage, with_sha_1
 from tests.wire.parties import DAY, NOW, authority, identity
-
-
-@dataclass(frozen=True)
-class Made:
-    certificate: x509.Certificate
-    key: PrivateKey
-
-
-def usage(*allowed: str) -> x509.KeyUsage:
-    every = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement")
-    rest = ("key_cert_sign", "crl_sign", "encipher_only", "decipher_only")
-    return x509.KeyUsage(**{name: name in allowed for name in (*every, *rest)})
-
-
-def make(
-    name: str,
-    issuer: Made | None = None,
-    *extensions: x509.ExtensionType,
-    key: PrivateKey | None = None,
-    until: datetime = NOW + 100 * DAY,
-    since: datetime = NOW - 100 * DAY,
-) -> Made:
-    key = key or ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    builder = x509.CertificateBuilder(
-        issuer_name=issuer.certificate.subject if issuer else subject,
-        subject_name=subject,
-        public_key=key.public_key(),
-        serial_number=x509.random_serial_number(),
-        not_valid_before=since,
-        not_valid_after=until,
-    )
-    for extension in extensions:
-        builder = builder.add_extension(extension, critical=True)
-    return Made(builder.sign(issuer.key if issuer else key, hashes.SHA256()), key)
-
-
-def ca(name: str, issuer: Made | None = None, *, length: int | None = None, until: datetime = NOW + 100 * DAY) -> Made:
-    return make(name, issuer, x509.BasicConstraints(ca=True, path_length=length), usage("key_cert_sign"), until=until)
 
 
 def check(leaf: Made, *anchors: Made, now: datetime = NOW) -> None:
@@ -58,6 +16,7 @@ def check(leaf: Made, *anchors: Made, now: datetime = NOW) -> None:
 
 
 ROOT = ca("Root")
+RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 MIDDLE = ca("Middle", ROOT)
 LEAF = make("Leaf", MIDDLE, usage("digital_signature"))
 
@@ -102,6 +61,8 @@ def refusals() -> Iterator[tuple[str, Made, tuple[Made, ...], type[Exception], s
     yield "issuer expired", make("L", old), (old,), expired, 'subject "CN=Old"'
     new = ca("New", old)
     yield "root expired", make("L", new), (new, old), expired, 'subject "CN=Old"'
+    old_ca = make("Root", None, x509.BasicConstraints(ca=True, path_length=None), key=RSA)
+    yield "SHA-1", with_sha_1(make("L", old_ca)), (old_ca,), refused, "signed with sha1"
     weak = rsa.generate_private_key(public_exponent=65537, key_size=1024)
     yield "RSA-1024", make("L", ROOT, key=weak), (ROOT,), refused, "RSA of 1024 bits"
     weak_ca = make("Weak", None, x509.BasicConstraints(ca=True, path_length=None), key=weak)
@@ -113,7 +74,9 @@ def refusals() -> Iterator[tuple[str, Made, tuple[Made, ...], type[Exception], s
 REFUSALS = list(refusals())
 
 
-@pytest.mark.parametrize(("leaf", "anchors", "error", "reason"), [r[1:] for r in REFUSALS], ids=[r[0] for r in REFUSALS])
+@pytest.mark.parametrize(
+    ("leaf", "anchors", "error", "reason"), [r[1:] for r in REFUSALS], ids=[r[0] for r in REFUSALS]
+)
 def test_a_certificate_is_refused_with_the_reason(
     leaf: Made, anchors: tuple[Made, ...], error: type[Exception], reason: str
 ) -> None:

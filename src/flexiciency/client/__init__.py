@@ -1,0 +1,103 @@
+"""The client: what a Market Player, or a customer's front end, imports to speak with a gateway.
+
+    MarketPlayer     calls a provider's B2B service          Listener   receives what providers push
+    CustomerChannel  calls a DSO's B2C service for customers
+
+Identity and TrustAnchors hold keys and trusted CAs; the exceptions below are all that a call raises, besides ValueError
+for arguments that make no sense.
+"""
+
+from flexiciency.client.customer_channel import CustomerChannel
+from flexiciency.client.inbox import Sender, Undelivered
+from flexiciency.client.listener import Handlers, Listener, ListenerSettings, Received
+from flexiciency.client.market_player import MarketPlayer
+from flexiciency.client.objects import (
+    Agreement,
+    Authentication,
+    Confirmation,
+    Consent,
+    ConsentAcknowledgement,
+    ConsentRevocation,
+    GivenConsent,
+    Mailbox,
+    MailboxItem,
+    MessageStatus,
+    OtherContent,
+    PingReply,
+    PodConsent,
+    PodStatus,
+    Proposal,
+    Reason,
+    Receipt,
+    Scope,
+    Selection,
+)
+from flexiciency.client.statistics import Counts
+from flexiciency.client.transport import ClientSettings
+from flexiciency.contract.codec import ValuesHeader, ValuesMessage
+from flexiciency.contract.series import Encoding, Quality, Quantity, Series, TimeStep
+from flexiciency.errors import (
+    GatewayError,
+    PartnerError,
+    PartnerFault,
+    PartnerUnreachable,
+    SchemaInvalid,
+    UntrustedFault,
+    UntrustedReply,
+    ValuesInvalid,
+)
+from flexiciency.soap.posting import Terms
+from flexiciency.wire.addressing import new_message_id
+from flexiciency.wire.identity import Identity
+from flexiciency.wire.trust import TrustAnchors
+
+__all__ = [
+    "Agreement",
+    "Authentication",
+    "ClientSettings",
+    "Confirmation",
+    "Consent",
+    "ConsentAcknowledgement",
+    "ConsentRevocation",
+    "Counts",
+    "CustomerChannel",
+    "Encoding",
+    "GatewayError",
+    "GivenConsent",
+    "Handlers",
+    "Identity",
+    "Listener",
+    "ListenerSettings",
+    "Mailbox",
+    "MailboxItem",
+    "MarketPlayer",
+    "MessageStatus",
+    "OtherContent",
+    "PartnerError",
+    "PartnerFault",
+    "PartnerUnreachable",
+    "PingReply",
+    "PodConsent",
+    "PodStatus",
+    "Proposal",
+    "Quality",
+    "Quantity",
+    "Reason",
+    "Receipt",
+    "Received",
+    "SchemaInvalid",
+    "Scope",
+    "Selection",
+    "Sender",
+    "Series",
+    "Terms",
+    "TimeStep",
+    "TrustAnchors",
+    "Undelivered",
+    "UntrustedFault",
+    "UntrustedReply",
+    "ValuesHeader",
+    "ValuesInvalid",
+    "ValuesMessage",
+    "new_message_id",
+]

@@ -123,7 +123,7 @@ def _instants(stamps: Bytes) -> Integers:
     year = ((number[0] * 10 + number[1]) * 10 + number[2]) * 10 + number[3]
     month, day, hour, minute, second = (number[i] * 10 + number[i + 1] for i in range(4, 14, 2))
     months = (year - 1970) * 12 + month - 1
-    days = months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64) + day - 1
+    days: Integers = months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64) + day - 1
     return days * 86400 + (hour * 3600 + minute * 60 + second)
 
 
@@ -168,7 +168,8 @@ def _window(text: Bytes, positions: Integers, width: int) -> Bytes:
 
 
 def _equal(rows: Bytes, expected: bytes) -> NDArray[np.bool_]:
-    return (rows == np.frombuffer(expected, dtype=np.uint8)).all(axis=1)
+    equal: NDArray[np.bool_] = (rows == np.frombuffer(expected, dtype=np.uint8)).all(axis=1)
+    return equal
 
 
 def _all_equal(rows: Bytes, expected: bytes) -> bool:

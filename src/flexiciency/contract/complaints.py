@@ -21,6 +21,7 @@ _CHUNK = 65_536
 _SUBJECT = re.compile(r"Element '([^']*)'(?:, attribute '([^']*)')?: (.*)", re.DOTALL)
 _EXPECTED = re.compile(r"Expected is (?:one of )?\( ([^()]*) \)\.")
 _OF_TYPE = re.compile(r"'([^']{0,80})' is not a valid value of the atomic type '(\{[^']*)'")
+_HOLDS_ELEMENTS = "Element content is not allowed"
 _TAG = re.compile(rb"<[^<]*")
 _BUILT_IN = {"boolean": "true or false"}
 
@@ -40,7 +41,7 @@ def first_complaint(schema: etree.XMLSchema, body_child: etree._Element) -> Comp
     It is read once more, piece by piece, to stop at the first error: a validated tree collects them all, in a time that
     grows with the square of their number.
     """
-    content = etree.tostring(body_child, method="c14n", with_comments=False)
+    content = etree.tostring(body_child, encoding="utf-8", xml_declaration=False, with_tail=False)
     chunks = (content[start : start + _CHUNK] for start in range(0, len(content), _CHUNK))
     if len(content) > _CHUNK and first_schema_error(chunks, schema) is None:
         return None
@@ -48,12 +49,17 @@ def first_complaint(schema: etree.XMLSchema, body_child: etree._Element) -> Comp
     if found is None:
         return None
     read, text = found
-    started = sum(not tag.startswith(b"</") for tag in islice(_tags(content), read))
+    started = sum(not tag.startswith((b"</", b"<!")) for tag in islice(_tags(content), read))
     subject = _SUBJECT.match(text)
     if subject is None:
         return Complaint(body_child, None, text)
     name, attribute, rest = subject.groups()
-    return Complaint(_last_started(body_child, name, started), attribute, rest)
+    element = _last_started(body_child, name, started)
+    if rest.startswith(_HOLDS_ELEMENTS):
+        # Found where the child starts, which may have the name of its parent.
+        child = next(islice(body_child.iter("*"), started - 1, None))
+        element = next(child.iterancestors(), element)
+    return Complaint(element, attribute, rest)
 
 
 def explain(complaint: Complaint, body_child: etree._Element, xsds: Sequence[etree._Element]) -> SchemaInvalid:
@@ -70,7 +76,7 @@ def explain(complaint: Complaint, body_child: etree._Element, xsds: Sequence[etr
 
 
 def _tags(content: bytes) -> Iterator[bytes]:
-    """Each tag with the text behind it; canonical XML has no other "<"."""
+    """Each tag with the text behind it; a serialized tree has no other "<"."""
     return (match.group() for match in _TAG.finditer(content))
 
 
@@ -100,6 +106,11 @@ def _local(name: str) -> str:
     return name.rpartition("}")[2][:_ECHO]
 
 
+def _raw(text: str) -> str:
+    """libxml2's own words, without namespaces and cut short."""
+    return re.sub(r"\{[^}]*\}", "", text)[:200]
+
+
 def _about_structure(element: etree._Element, text: str) -> str:
     """Words for an element or attribute in the wrong place; libxml2's own where they carry no input."""
     name = _local(str(element.tag))
@@ -117,11 +128,11 @@ def _about_structure(element: etree._Element, text: str) -> str:
         return f"{name} is not expected here; expected {choice}."
     if text.startswith("Character content"):
         return f"{name} holds text; expected elements only."
-    if text.startswith("Element content is not allowed"):
+    if text.startswith(_HOLDS_ELEMENTS):
         return f"{name} holds elements; expected text only."
     if text.startswith("No matching global declaration"):
         return f"{name} is no operation of this interface."
-    return re.sub(r"\{[^}]*\}", "", text)[:200]
+    return _raw(text)
 
 
 def _about_value(complaint: Complaint, types: "_Types", body_child: etree._Element) -> str:
@@ -133,6 +144,8 @@ def _about_value(complaint: Complaint, types: "_Types", body_child: etree._Eleme
     else:
         value = (element.text if complaint.attribute is None else element.get(complaint.attribute)) or ""
         type_name = types.of_text(types.of(element, complaint.attribute, body_child))
+    if not type_name:
+        return _raw(complaint.text)
     shown = repr(value[:_ECHO]) + (f" and {len(value) - _ECHO:,} characters more" if len(value) > _ECHO else "")
     return f"{shown} is no {_local(type_name)}. {types.words(type_name)}"
 

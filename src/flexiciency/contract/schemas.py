@@ -45,9 +45,9 @@ def validate(body_child: etree._Element, operation_namespace: str) -> None:
     compiled = schema(operation_namespace.removeprefix("urn:flexiciency:").removesuffix(":1"))
     name = etree.QName(body_child)
     if name.namespace != operation_namespace:
+        namespace = f"the namespace {name.namespace[:100]!r}" if name.namespace else "no namespace"
         raise SchemaInvalid(
-            f"The Body holds {name.localname[:60]} of the namespace {str(name.namespace)[:100]!r};"
-            f" expected an operation of {operation_namespace!r}.",
+            f"The Body holds {name.localname[:60]} of {namespace}; expected an operation of {operation_namespace!r}.",
             path=name.localname[:60],
             line=body_child.sourceline,
         )

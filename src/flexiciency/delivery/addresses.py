@@ -20,7 +20,9 @@ class PushAddresses:
         if host in self._allowed:
             return
         if parts.scheme != "https":
-            raise PartnerUnreachable(f"Pushes go to https addresses; {url!r} is none. Change the MPL-ADD, or allow {host!r}.")
+            raise PartnerUnreachable(
+                f"Pushes go to https addresses; {url!r} is none. Change the MPL-ADD, or allow {host!r}."
+            )
         private = [address for address in _addresses(host) if not ipaddress.ip_address(address).is_global]
         if private:
             raise PartnerUnreachable(

@@ -68,4 +68,3 @@ def wrapped(opening: bytes, chunks: Iterator[bytes], closing: bytes) -> Iterator
     yield opening
     yield from chunks
     yield closing
-

@@ -20,7 +20,7 @@ from flexiciency.soap.posting import Partner, Poster
 from flexiciency.store import deliveries, evidence, parties
 from flexiciency.store.database import Database
 from flexiciency.store.evidence import Evidence
-from flexiciency.store.transaction import Row, transaction
+from flexiciency.store.transaction import transaction
 from flexiciency.wire.addressing import MARKET_PLAYER_URN, Addressing
 from flexiciency.wire.identity import Identity
 from flexiciency.wire.trust import TrustAnchors
@@ -132,4 +132,3 @@ def _sent(message: Outgoing, now: datetime) -> Evidence:
         "out", addressing.to, content, now, addressing.message_id, addressing.relates_to, addressing.action, None,
         message.body.digest,
     )  # fmt: skip
-

@@ -11,7 +11,7 @@ from flexiciency.store.database import Database
 
 
 def worker_app(database: Database, pusher: Pusher, attempts: int) -> procrastinate.App:
-    """Procrastinate on this database; a push is tried `attempts` times, waiting 1, 2, 4, … seconds (at most an hour)."""
+    """Procrastinate on this database; a push is tried `attempts` times, waiting 2, 4, 8, … seconds."""
     app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=database.url))
     retry = RetryStrategy(max_attempts=attempts, exponential_wait=2, retry_exceptions=[PushFailed])
 

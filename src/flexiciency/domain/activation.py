@@ -1,6 +1,6 @@
 """Service activation (D2.3, 2.5): the answer to a DSO-REQ, PoD by PoD.
 
-    Received ──► OK | Partial | KO ──► Stopped
+Received ──► OK | Partial | KO ──► Stopped
 """
 
 from collections import Counter
@@ -72,7 +72,7 @@ def decide(
     refused: list[RefusedPod] = []
     times = Counter(pods)
     for pod in times:
-        code = _reason_against(times[pod], facts.get(pod), service.customer_consent_mandatory)
+        code = _reason_against(times[pod], facts.get(pod), service)
         if code is None:
             confirmed.append(pod)
         else:
@@ -101,11 +101,11 @@ def _reason_against_all(selection: Selection | None, service: Service | None) ->
     return None
 
 
-def _reason_against(times: int, facts: PodConsent | None, consent_mandatory: bool) -> ReasonCode | None:
+def _reason_against(times: int, facts: PodConsent | None, service: Service) -> ReasonCode | None:
     if times > 1:
         return ReasonCode.POD_REPEATED
     if facts is None:
         return ReasonCode.POD_UNKNOWN
-    if not consent_mandatory or (facts.consented and facts.in_scope):
+    if not service.customer_consent_mandatory or (facts.consented and facts.in_scope):
         return None
     return ReasonCode.CONSENT_SCOPE if facts.consented else ReasonCode.NO_CONSENT

@@ -1,7 +1,7 @@
 """Service activation agreement (D2.3, 2.5): what a provider answers to a proposed SRV-ACT-AGR.
 
-    Proposed ◄──► Countered ──► Validated ◄──► Suspended (consent gone)
-                                    └──► Ended
+Proposed ◄──► Countered ──► Validated ◄──► Suspended (consent gone)
+                                └──► Ended
 """
 
 from dataclasses import dataclass
@@ -55,8 +55,10 @@ class AgreementDecision:
 
 
 def decide(proposal: Proposal, confirmed: dict[str, ConfirmedPod]) -> AgreementDecision:
-    """Validate a proposal whose PoDs lie within confirmed ∩ consented and whose dates lie within the consents; else
-    counter with the PoDs that do and the dates that all of these allow."""
+    """Validate a proposal of PoDs within confirmed ∩ consented and dates within the consents.
+
+    Else counter with the PoDs that are, and the dates that all of these allow.
+    """
     if proposal.end_date <= proposal.start_date:
         return _refused(proposal, reason(ReasonCode.PERIOD_EMPTY))
     kept: list[str] = []
@@ -85,6 +87,4 @@ def decide(proposal: Proposal, confirmed: dict[str, ConfirmedPod]) -> AgreementD
 
 def _refused(proposal: Proposal, why: Reason, refused: tuple[RefusedPod, ...] = ()) -> AgreementDecision:
     """Nothing can be agreed to: the proposal stands as Ended, with the reason."""
-    return AgreementDecision(
-        AgreementStatus.ENDED, proposal.pods, proposal.start_date, proposal.end_date, refused, why
-    )
+    return AgreementDecision(AgreementStatus.ENDED, proposal.pods, proposal.start_date, proposal.end_date, refused, why)

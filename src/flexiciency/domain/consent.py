@@ -1,7 +1,7 @@
 """Customer consent (D2.3, 2.4): what a data custodian accepts of a CUS-CON-DES, PoD by PoD.
 
-    Given ──► Acknowledged ──► Revoked | Expired (by its dates)
-      └─────► Rejected
+Given ──► Acknowledged ──► Revoked | Expired (by its dates)
+  └─────► Rejected
 """
 
 from collections import Counter
@@ -87,7 +87,9 @@ RECEIVING_ROLES = frozenset({"UnregulatedDataRequester", "UnregulatedServiceProv
 """Roles that may be the third party of a consent: every one but the regulated data custodian itself."""
 
 
-def decide(consent: Consent, own_id: str, third_party: ThirdParty | None, pods: Mapping[str, HeldPod]) -> ConsentDecision:
+def decide(
+    consent: Consent, own_id: str, third_party: ThirdParty | None, pods: Mapping[str, HeldPod]
+) -> ConsentDecision:
     """Accept or refuse each PoD of a consent given to the data custodian `own_id` (an MPL-REG id)."""
     whole = _reason_against_all(consent, own_id, third_party)
     if whole is not None:

@@ -1,7 +1,7 @@
 """Service provision (D2.3, 2.6): what an acknowledgement says of the values of one PoD.
 
-    Queued ──► Sent ──► AcknowledgedOK | AcknowledgedPartly | AcknowledgedKO
-       └──► Retrying ──► Sent | Dead (kept, resendable)
+Queued ──► Sent ──► AcknowledgedOK | AcknowledgedPartly | AcknowledgedKO
+   └──► Retrying ──► Sent | Dead (kept, resendable)
 """
 
 from collections.abc import Sequence
@@ -21,4 +21,4 @@ def pod_status(statuses: Sequence[PodStatus]) -> PodStatus:
     for status in statuses:
         if not status.accepted:
             return status
-    return PodStatus(True, None)
+    return PodStatus(accepted=True, reason_code=None)

@@ -29,9 +29,7 @@ def propose(call: Call, message: Any) -> Any:
         raise IdentifierTaken(
             f"Agreement {proposed.Id} is stored already. Give a new proposal a new Id.", path=_path(call, "Id")
         )
-    proposal = Proposal(
-        proposed.Id, proposed.Version, tuple(proposed.PoD or ()), proposed.StartDate, proposed.EndDate
-    )
+    proposal = Proposal(proposed.Id, proposed.Version, tuple(proposed.PoD or ()), proposed.StartDate, proposed.EndDate)
     decision = decide(proposal, agreements.confirmed_of(confirmed))
     version = proposal.version + (decision.status is AgreementStatus.COUNTERED)
     if decision.status is not AgreementStatus.ENDED:
@@ -89,7 +87,8 @@ def _own(call: Call, agreement_id: str) -> Row:
     (rows,) = transaction_of(call).read(agreements.stored(agreement_id))
     if not rows or rows[0].requester_id != call.speaker.id:
         raise ReferenceUnknown(
-            f"There is no agreement {agreement_id} with {call.speaker.id} here.", path=f"{call.operation.name}/AgreementId"
+            f"There is no agreement {agreement_id} with {call.speaker.id} here.",
+            path=f"{call.operation.name}/AgreementId",
         )
     return rows[0]
 
@@ -111,7 +110,9 @@ def _terms(rows: list[Row], proposed: Any, call: Call) -> Row:
             path=_path(call, "B2BServiceSubscriptionRef"),
         )
     if terms.activation_status not in ("OK", "Partial"):
-        raise StateConflict(f"The activation is {terms.activation_status}; an agreement needs one that is OK or Partial.")
+        raise StateConflict(
+            f"The activation is {terms.activation_status}; an agreement needs one that is OK or Partial."
+        )
     return terms
 
 

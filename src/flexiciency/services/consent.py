@@ -38,9 +38,7 @@ class ConsentService:
                 f"Consent {consent.id} is stored already. Give a new consent a new Id; a retry keeps its MessageID.",
                 path="GiveCustomerConsent/CustomerConsentDescription/Id",
             )
-        decision = decide(
-            consent, self._dso_id, consents.third_party_of(third_party), consents.held_pods_of(pods)
-        )
+        decision = decide(consent, self._dso_id, consents.third_party_of(third_party), consents.held_pods_of(pods))
         acknowledgement_id = f"urn:uuid:{uuid4()}"
         if decision.accepted:
             authentication = message.CustomerAuthentication
@@ -57,8 +55,11 @@ class ConsentService:
         )
 
     def revoke(self, call: Call, message: Any) -> Any:
-        """CUS-CON-REV → Receipt, and to the third party. In force when the reply is sent: values decided before left
-        before, none leaves after. Raises ReferenceUnknown, or StateConflict where a PoD is not under that consent."""
+        """CUS-CON-REV → Receipt, and to the third party.
+
+        In force when the reply is sent: values decided before left before, none leaves after.
+        Raises ReferenceUnknown, or StateConflict where a PoD is not under that consent.
+        """
         revocation, tx = message.CustomerConsentRevocation, transaction_of(call)
         consent_id, pods = revocation.CustomerConsentDescriptionRef, list(dict.fromkeys(revocation.PoD))
         (stored,) = tx.read(consents.stored(consent_id))
@@ -140,7 +141,7 @@ def _stored_consent(row: Row) -> Any:
             StartDate=row.start_date, EndDate=row.end_date, Dso=row.dso_id, Eso=row.eso_id,
         ),
         PodConsent=[
-            B2C.PodConsent(PoD=pod, State=state, Since=row.acknowledged_at if at is None else datetime.fromisoformat(at))
+            B2C.PodConsent(PoD=pod, State=state, Since=datetime.fromisoformat(at) if at else row.acknowledged_at)
             for pod, state, _, _, at in row.pods
         ],
     )  # fmt: skip

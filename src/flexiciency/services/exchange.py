@@ -11,7 +11,7 @@ from flexiciency.soap.outgoing import Outgoing
 from flexiciency.store import evidence, parties
 from flexiciency.store.database import Database
 from flexiciency.store.evidence import Evidence
-from flexiciency.store.transaction import Row, Transaction, transaction
+from flexiciency.store.transaction import Row, Transaction, reading, transaction
 from flexiciency.wire.addressing import CUSTOMER_CHANNEL_URN, channel_of, registration_of
 from flexiciency.wire.sign import content_of
 from flexiciency.wire.verify import Verified
@@ -37,7 +37,9 @@ class GatewayExchange:
         sender = self._message.addressing.from_ or ""
         party = channel_of(sender) if self._operation.interface == B2C else registration_of(sender)
         if party is None:
-            raise SenderUnknown(f"wsa:From is {sender[:200]!r}, which is no caller of the {self._operation.interface} interface.")
+            raise SenderUnknown(
+                f"wsa:From is {sender[:200]!r}, which is no caller of the {self._operation.interface} interface."
+            )
         fingerprint = self._message.fingerprint
         is_channel = self._operation.interface == B2C
         who = parties.channel(party, fingerprint) if is_channel else parties.registration(party, fingerprint, self._now)
@@ -82,8 +84,8 @@ class GatewayLedger:
 
     @contextmanager
     def exchange(self, operation: Operation, message: Verified, now: datetime) -> Iterator[GatewayExchange]:
-        """A transaction for one exchange."""
-        with transaction(self._database) as tx:
+        """A transaction for one exchange; an operation that only reads needs none."""
+        with (reading if operation.reads_only else transaction)(self._database) as tx:
             yield GatewayExchange(tx, operation, message, now)
 
     def repeat(self, error: Exception) -> bool:

@@ -1,4 +1,4 @@
-"""Service provision (D2.3, 2.6): values on request, their acknowledgement, the mailbox, and what became of a message."""
+"""Service provision (D2.3, 2.6): values on request, their acknowledgement, the mailbox, the status of a message."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -26,8 +26,10 @@ def ping(call: Call, _message: Any = None) -> Any:
 
 
 def request_values(call: Call, message: Any) -> Iterator[bytes]:
-    """IND-DAT-VAL of what may leave now under an agreement. Raises ReferenceUnknown, ValuesInvalid for an empty period,
-    StateConflict when nothing may leave."""
+    """IND-DAT-VAL of what may leave now under an agreement.
+
+    Raises ReferenceUnknown, ValuesInvalid for an empty period, StateConflict when nothing may leave.
+    """
     selection, tx = message.IndividualDataSelection, transaction_of(call)
     agreement = _own_agreement(tx, call, message.AgreementId)
     start, end = selection.Period.Start, selection.Period.End
@@ -37,16 +39,14 @@ def request_values(call: Call, message: Any) -> Iterator[bytes]:
             path="RequestIndividualDataValues/IndividualDataSelection/Period/End",
         )
     pods = tuple(selection.Localization.PoD or ()) if selection.Localization else ()
-    asked = Asked(
-        agreement.id, Quantity(selection.Quantity), TimeStep(selection.TimeStep), start, end, pods or None
-    )
+    asked = Asked(agreement.id, Quantity(selection.Quantity), TimeStep(selection.TimeStep), start, end, pods or None)
     encoding = Encoding(selection.Encoding or Encoding.EXPLICIT)
     object_id = new_object_id()
     built = values_object(tx, asked, object_id, selection=selection.Id, encoding=encoding)
     if built is None:
         raise StateConflict(
-            f"Nothing of this selection may leave under agreement {agreement.id}: no values are stored, or agreement and "
-            "consents do not cover them. Check quantity, time step, period and PoDs.",
+            f"Nothing of this selection may leave under agreement {agreement.id}: no values are stored, or agreement "
+            "and consents do not cover them. Check quantity, time step, period and PoDs.",
             path="RequestIndividualDataValues/IndividualDataSelection",
         )
     name = "b2bo:RequestIndividualDataValuesResponse"
@@ -103,7 +103,7 @@ def status(call: Call, message: Any) -> Any:
     incoming, outgoing = transaction_of(call).read(
         deliveries.status_in(sender, message.MessageId), deliveries.status_out(message.MessageId, call.speaker.id)
     )
-    found = {"Status": "Unknown"}
+    found: dict[str, Any] = {"Status": "Unknown"}
     if incoming:
         found = {"Status": "Answered", "At": seconds(incoming[0].at)}
     elif outgoing:
@@ -115,7 +115,8 @@ def _own_agreement(tx: Transaction, call: Call, agreement_id: str) -> Row:
     (rows,) = tx.read(agreements.stored(agreement_id))
     if not rows or rows[0].requester_id != call.speaker.id:
         raise ReferenceUnknown(
-            f"There is no agreement {agreement_id} with {call.speaker.id} here.", path=f"{call.operation.name}/AgreementId"
+            f"There is no agreement {agreement_id} with {call.speaker.id} here.",
+            path=f"{call.operation.name}/AgreementId",
         )
     return rows[0]
 
@@ -131,9 +132,7 @@ def _pod_status(of_pod: Any) -> tuple[str, str, str | None]:
 def _oldest(tx: Transaction, call: Call) -> tuple[int, Iterator[bytes]]:
     """How many wait, and the oldest as a MailboxItem. Values of which none may leave any more are passed over."""
     while True:
-        oldest, count = tx.read(
-            deliveries.oldest_waiting(call.speaker.id), deliveries.count_waiting(call.speaker.id)
-        )
+        oldest, count = tx.read(deliveries.oldest_waiting(call.speaker.id), deliveries.count_waiting(call.speaker.id))
         if not oldest:
             return 0, iter(())
         (rows,) = tx.read(deliveries.locked(oldest[0].id))

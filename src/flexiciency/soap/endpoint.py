@@ -1,7 +1,7 @@
 """The way of one message through one interface, the same at the gateway and in a Market Player's listener.
 
-    bytes ─► verify ─► operation, recipient ─► XSD ─► [ speaker ─► earlier reply? ─► Spyne operation ─► sign ─► keep ]
-                                                        └──────────────── one transaction of the ledger ────────────┘
+bytes ─► verify ─► operation, recipient ─► XSD ─► [ speaker ─► earlier reply? ─► Spyne operation ─► sign ─► keep ]
+                                                    └──────────────── one transaction of the ledger ────────────┘
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -50,7 +50,7 @@ class Call:
     speaker: Speaker
     now: datetime
     exchange: "Exchange"
-    failure: GatewayError | None = field(default=None)
+    failure: Exception | None = field(default=None)
 
 
 class Exchange(Protocol):
@@ -111,7 +111,6 @@ class Answer:
     close: Callable[[], None]
 
 
-
 class Endpoint:
     """One interface served by one host. `call` runs the Spyne operation and gives the reply's canonical content."""
 
@@ -169,17 +168,17 @@ class Endpoint:
             )
         if addressing.to != self._host.urn:
             raise NotForMe(f"wsa:To is {addressing.to[:200]!r}; this is {self._host.urn!r}. Send it to its recipient.")
-        if not message.body.tag.endswith("}" + operation.name):
-            raise ActionUnknown(
-                f"wsa:Action names {operation.name}, the Body holds {message.body.tag[:200]}. Make them agree."
-            )
+        wrapper = str(message.body.tag)
+        if wrapper != f"{{{operation.namespace}}}{operation.name}":
+            raise ActionUnknown(f"wsa:Action names {operation.name}, the Body holds {wrapper[:200]}. Make them agree.")
         return operation
 
     def _content(self, operation: Operation, message: Verified, now: datetime, exchange: Exchange) -> Content:
         speaker = exchange.speaker()
         if speaker.role not in operation.callers:
             raise OperationNotAllowed(
-                f"{operation.name} may be called by {', '.join(sorted(operation.callers))}; {speaker.id} is {speaker.role}."
+                f"{operation.name} may be called by {', '.join(sorted(operation.callers))}; "
+                f"{speaker.id} is {speaker.role}."
             )
         if not operation.offered:
             raise NotOfferedYet(f"{operation.name} is in the contract, but this release does not offer it yet.")

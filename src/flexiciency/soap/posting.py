@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import requests
 import urllib3
+from lxml import etree
 
 from flexiciency.contract.catalogue import FAULT_ACTION, Operation, operation_of
 from flexiciency.contract.schemas import validate
@@ -26,6 +27,8 @@ from flexiciency.wire.trust import TrustAnchors
 from flexiciency.wire.verify import Policy, Verified, peek_fault, verify_reply
 
 Keep = Callable[[bytes, Verified], None]
+
+DEFAULT_POLICY = Policy()
 
 _PIECE = 262_144
 _ECHO = 200
@@ -53,9 +56,12 @@ class Terms:
     silence: float = 60.0
     total: float = 300.0
     limits: Limits = DEFAULT
-    policy: Policy = Policy()
+    policy: Policy = DEFAULT_POLICY
     tls_ca_file: str | None = None
     """PEM of the CAs of HTTPS servers; None: those that `certifi` ships."""
+
+
+DEFAULT_TERMS = Terms()
 
 
 def utc_now() -> datetime:
@@ -79,7 +85,7 @@ class Poster:
     Proxies, passwords and CAs of the environment are not used.
     """
 
-    def __init__(self, terms: Terms = Terms(), clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, terms: Terms = DEFAULT_TERMS, clock: Callable[[], datetime] = utc_now) -> None:
         self._terms = terms
         self._clock = clock
         self._of_thread = threading.local()
@@ -208,8 +214,8 @@ def _check_answer(url: str, response: requests.Response) -> None:
     if response.status_code in (200, 500) and kind == "text/xml" and encoding == "identity":
         return
     raise PartnerUnreachable(
-        f"{url} answered HTTP {response.status_code} with {kind[:_ECHO] or 'no type'}, which is no SOAP; expected 200 or "
-        "500 with text/xml. Check the address; redirects are not followed."
+        f"{url} answered HTTP {response.status_code} with {kind[:_ECHO] or 'no type'}, which is no SOAP; expected 200 "
+        "or 500 with text/xml. Check the address; redirects are not followed."
     )
 
 
@@ -221,7 +227,7 @@ def _check_sender(reply: Verified, partner: Partner, message: Outgoing) -> None:
             f"The reply is signed with the certificate {reply.fingerprint}, which is none of {partner.urn!r}."
         )
     if reply.addressing.to != message.addressing.from_:
-        raise UntrustedReply(f"The reply is to {reply.addressing.to!r}; the call was from {message.addressing.from_!r}.")
+        raise UntrustedReply(f"The reply is to {reply.addressing.to!r}; we are {message.addressing.from_!r}.")
 
 
 def _check_action(reply: Verified, expected: str) -> None:
@@ -236,8 +242,9 @@ def _check_content(reply: Verified, partner: Partner, operation: Operation) -> N
         raise UntrustedReply(
             f"The reply of {partner.url} does not follow its XSD: {error.message}", path=error.path, line=error.line
         ) from error
-    if not reply.body.tag.endswith(f"}}{operation.name}Response"):
-        raise UntrustedReply(f"The reply of {partner.url} holds {reply.body.tag[:_ECHO]}; {operation.name} was called.")
+    name = etree.QName(reply.body).localname
+    if name != f"{operation.name}Response":
+        raise UntrustedReply(f"The reply of {partner.url} holds {name}; {operation.name} was called.")
 
 
 def _is_loopback(host: str) -> bool:

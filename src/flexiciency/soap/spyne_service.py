@@ -3,10 +3,10 @@
 Spyne sees Body children only; envelope, signature and XSD are done before it and after it.
 """
 
+import flexiciency.soap.spyne_compat
+
 from collections.abc import Callable, Iterator
 from typing import Any
-
-import flexiciency.soap.spyne_compat  # noqa: F401  isort: skip  Spyne imports only after its shims
 
 from lxml import etree
 from spyne import Application, DateTime, ServiceBase, rpc
@@ -22,10 +22,15 @@ from flexiciency.soap.spyne_types import classes
 from flexiciency.wire.sign import canonical
 
 Handler = Callable[[Call, Any], Any]
-"""An operation: the call and the request's object (of the wrapper's class); gives the reply's, or bytes of it."""
+"""An operation: the call and the request's object (of the wrapper's class); gives the reply's, or bytes of it.
+
+A request that carries values has None for its object: `contract.codec_read` reads it from the call's message.
+"""
+
+_VALUES = frozenset({"IND-DAT-VAL", "AGG-DAT-VAL"})
 
 
-class _BodyXml(XmlDocument):  # type: ignore[misc]  # Spyne is untyped
+class _BodyXml(XmlDocument):
     """A verified Body child in, an element out; nothing is parsed and nothing becomes text."""
 
     def __init__(self) -> None:
@@ -36,7 +41,14 @@ class _BodyXml(XmlDocument):  # type: ignore[misc]  # Spyne is untyped
     def create_in_document(self, ctx: Any, in_string_charset: str | None = None) -> None:
         """`ctx.in_document` was set from the verified message."""
 
-    def serialize(self, ctx: Any, message: Any) -> None:
+    def deserialize(self, ctx: Any, message: Any) -> None:
+        """Sets `ctx.in_object`; with an object for each value, a bulk message would take seconds."""
+        if _VALUES.isdisjoint(ctx.udc.operation.request):
+            super().deserialize(ctx, message)
+        else:
+            ctx.in_object = [None]
+
+    def serialize(self, ctx: Any, message: Any) -> None:  # noqa: ARG002  Spyne's signature
         """Sets `ctx.out_document`. Spyne's own takes the list around a bare reply for the reply."""
         parent = etree.Element("parent")
         (reply,) = ctx.out_object
@@ -44,18 +56,18 @@ class _BodyXml(XmlDocument):  # type: ignore[misc]  # Spyne is untyped
         ctx.out_document = parent[0]
 
 
-class _Application(Application):  # type: ignore[misc]  # Spyne is untyped
+class _Application(Application):
     def call_wrapper(self, ctx: Any) -> Any:
         """Run the operation; what it raises is kept for `SpyneService`, since Spyne would log and flatten it."""
         call: Call = ctx.udc
         try:
             return super().call_wrapper(ctx)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  kept, and raised again
             call.failure = error
             return None
 
 
-class SpyneService(ServerBase):  # type: ignore[misc]  # Spyne is untyped
+class SpyneService(ServerBase):
     """The operations of one interface. Calling it with a `Call` gives the reply's canonical content."""
 
     transport = "urn:flexiciency:verified-body"
@@ -107,11 +119,11 @@ def _method(operation: Operation, handler: Handler) -> Any:
     of_interface = classes(operation.namespace)
     request, reply = getattr(of_interface, operation.name), getattr(of_interface, operation.name + "Response")
 
-    # Spyne wants no class for an empty request in bare style; its handlers get an object without attributes.
-    parameters = (request,) if request._type_info else ()
+    # Spyne wants no class for an empty request in bare style; its handlers get None.
+    parameters = (request,) if request._type_info else ()  # noqa: SLF001  Spyne's fields of a class
 
     def run(ctx: Any, *messages: Any) -> Any:
-        return handler(ctx.udc, *messages)
+        return handler(ctx.udc, *(messages or (None,)))
 
     run.__name__ = operation.name
     return rpc(

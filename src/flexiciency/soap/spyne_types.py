@@ -1,11 +1,11 @@
 """Spyne's classes of the contract, derived from the committed XSDs and from nothing else."""
 
+import flexiciency.soap.spyne_compat
+
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-
-import flexiciency.soap.spyne_compat  # noqa: F401  isort: skip  Spyne imports only after its shims
 
 from spyne.util.xml import parse_schema_file
 
@@ -32,7 +32,7 @@ def _qualify_references(file: str, found: dict[str, Any]) -> None:
     """Give each `xs:element ref` the namespace of what it refers to: Spyne would write it in the type's own."""
     schema = parse_trusted_file(Path(file)).getroot()
     for complex_type in schema.iterfind(f"{XS}complexType"):
-        fields = found[complex_type.get("name", "")]._type_info
+        fields = found[complex_type.get("name", "")]._type_info  # noqa: SLF001  Spyne's fields of a class
         for reference in complex_type.iterfind(f"*/{XS}element[@ref]"):
             prefix, _, name = reference.get("ref", "").rpartition(":")
             fields[name] = fields[name].customize(sub_ns=reference.nsmap[prefix or None], sub_name=name)

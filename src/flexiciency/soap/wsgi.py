@@ -1,13 +1,14 @@
 """HTTP as WSGI: one POST is one message; GET serves the published WSDLs and XSDs, byte for byte, address apart.
 
-    POST /v1/services/<interface>            a SOAP message, gzip allowed
-    GET  /v1/services/<interface>?wsdl       its WSDL; relative imports resolve to /v1/xsd/…
-    GET  /v1/wsdl/… and /v1/xsd/…            the same files
-    GET  /healthz                            200 when the host can answer
+POST /v1/services/<interface>            a SOAP message, gzip allowed
+GET  /v1/services/<interface>?wsdl       its WSDL; relative imports resolve to /v1/xsd/…
+GET  /v1/wsdl/… and /v1/xsd/…            the same files
+GET  /healthz                            200 when the host can answer
 """
 
 import zlib
 from collections.abc import Callable, Iterable, Mapping
+from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -153,7 +154,7 @@ def _gunzip(data: bytes, most: int) -> bytes:
 
 
 def _start(start_response: StartResponse, status: int, size: int) -> None:
-    line = "200 OK" if status == 200 else "500 Internal Server Error"
+    line = "200 OK" if status == HTTPStatus.OK else "500 Internal Server Error"
     start_response(line, [("Content-Type", "text/xml; charset=utf-8"), ("Content-Length", str(size))])
 
 

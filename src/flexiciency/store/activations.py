@@ -15,7 +15,7 @@ SELECT d.service_type, d.quantity, d.time_step, d.customer_consent_mandatory, EX
 FROM service_description d WHERE d.id = %(id)s AND d.provider_id = %(provider_id)s
 """
 
-# One index look-up per PoD and consent: what decision 9 of contract.md asks at activation, before any interval is known.
+# One index look-up per PoD and consent: what the release rule asks at activation, before any interval is known.
 _PODS = """
 SELECT p.id, p.pod, count(c.id) > 0 AS consented, coalesce(bool_or(s.finest_step
     <= coalesce(%(step)s, extract(epoch FROM d.time_step::interval)::int)), false) AS in_scope
@@ -57,7 +57,13 @@ def pods(asked: Iterable[str], requester_id: str, service_id: str, selection: Se
     quantity, step = (selection.quantity, selection.time_step) if selection else (None, None)
     return Query(
         _PODS,
-        {"pods": list(asked), "requester_id": requester_id, "service_id": service_id, "quantity": quantity, "step": step},
+        {
+            "pods": list(asked),
+            "requester_id": requester_id,
+            "service_id": service_id,
+            "quantity": quantity,
+            "step": step,
+        },
     )
 
 

@@ -102,7 +102,7 @@ def consents(agreement_id: str) -> Query:
     return Query(_CONSENTS, {"id": agreement_id})
 
 
-def insert(
+def insert(  # noqa: PLR0913  one argument an attribute of SRV-ACT-AGR
     tx: Transaction, *, agreement_id: str, version: int, status: str, terms: Row, subscription_id: str,
     data_details: str, processing_details: str, start_date: date, end_date: date, pods: Iterable[str],
     now: datetime,

@@ -138,9 +138,7 @@ def revoke(
     """Revoke the named PoDs of a consent from `at` on, and store the CUS-CON-REV."""
     listed = list(pods)
     tx.write(_REVOKE, consent_id=consent_id, pods=listed, at=at)
-    tx.write(
-        _INSERT_REVOCATION, id=revocation_id, consent_id=consent_id, customer_id=customer_id, at=at, pods=listed
-    )
+    tx.write(_INSERT_REVOCATION, id=revocation_id, consent_id=consent_id, customer_id=customer_id, at=at, pods=listed)
 
 
 def of_customer(customer_id: str) -> Query:

@@ -23,14 +23,11 @@ VALUES (%(id)s, %(recipient_id)s, %(operation)s, 'Queued', %(content)s, %(agreem
     %(object_id)s, %(message_id)s, %(relates_to)s, %(now)s, 0)
 """
 
-_COLUMNS = """
-d.id, d.recipient_id, d.operation, d.state, d.content, d.agreement_id, lower(d.value_period) AS value_start,
+_LOCKED = """
+SELECT d.id, d.recipient_id, d.operation, d.state, d.content, d.agreement_id, lower(d.value_period) AS value_start,
 upper(d.value_period) AS value_end, d.object_id, d.message_id, d.relates_to, d.attempts, d.body_digest,
 d.received_at, a.quantity, a.time_step
-"""
-_LOCKED = f"""
-SELECT {_COLUMNS} FROM delivery d LEFT JOIN agreement a ON a.id = d.agreement_id
-WHERE d.id = %(id)s FOR UPDATE OF d
+FROM delivery d LEFT JOIN agreement a ON a.id = d.agreement_id WHERE d.id = %(id)s FOR UPDATE OF d
 """
 
 # The mailbox holds what cannot be pushed: no address is known, or every attempt failed.
@@ -189,9 +186,7 @@ def sent_pods(delivery_id: UUID) -> Query:
     return Query(_SENT_PODS, {"id": delivery_id})
 
 
-def acknowledge(
-    tx: Transaction, delivery_id: UUID, pods: Iterable[tuple[str, str, str | None]], now: datetime
-) -> None:
+def acknowledge(tx: Transaction, delivery_id: UUID, pods: Iterable[tuple[str, str, str | None]], now: datetime) -> None:
     """Store (PoD, OK or KO, reason code) of an acknowledgement, and the state that follows from all of them."""
     rows = list(pods)
     tx.write(

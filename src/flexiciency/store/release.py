@@ -73,8 +73,10 @@ class Asked:
 
 
 def release(tx: Transaction, asked: Asked) -> Iterator[Series]:
-    """Values that may leave in this transaction, by PoD in order; the consents stay locked against revocation until
-    it ends. Rows are fetched in portions, so memory is flat."""
+    """Values that may leave in this transaction, by PoD in order.
+
+    The consents stay locked against revocation until it ends. Rows are fetched in portions, so memory is flat.
+    """
     period = TimestamptzRange(asked.start, asked.end)
     tx.read(Query(_LOCK, {"agreement_id": asked.agreement_id, "period": period}))
     values = {

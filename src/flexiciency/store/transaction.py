@@ -37,6 +37,8 @@ class Transaction:
 
     def read(self, *queries: Query) -> list[list[Row]]:
         """The rows of each query, all asked in one round trip."""
+        if len(queries) == 1 and self.driver.autocommit:
+            return [self._rows(queries[0])]
         cursors = []
         with self.driver.pipeline():
             for query in queries:
@@ -44,6 +46,10 @@ class Transaction:
                 cursor.execute(query.sql, query.values)
                 cursors.append(cursor)
         return [cursor.fetchall() for cursor in cursors]
+
+    def _rows(self, query: Query) -> list[Row]:
+        """One query without BEGIN: a pipeline would gain nothing."""
+        return self.driver.cursor(row_factory=namedtuple_row).execute(query.sql, query.values).fetchall()
 
     def write(self, sql: str, **values: object) -> None:
         """Queue a statement; its errors appear when the transaction commits."""
@@ -77,3 +83,10 @@ def transaction(database: Database) -> Iterator[Transaction]:
         except BaseException:
             tx.driver.rollback()
             raise
+
+
+@contextmanager
+def reading(database: Database) -> Iterator[Transaction]:
+    """For operations that only read: each query on its own, without the round trips of BEGIN and COMMIT."""
+    with database.autocommit() as core:
+        yield Transaction(core, driver(core))

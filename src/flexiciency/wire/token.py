@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from lxml import etree
 
-from flexiciency.errors import AlgorithmRefused, CertificateUntrusted, EnvelopeInvalid
-from flexiciency.wire.identity import describe, fingerprint_of
-from flexiciency.wire.keys import PublicKey, algorithm_of, usable_public_key
+from flexiciency.errors import CertificateUntrusted, EnvelopeInvalid
+from flexiciency.wire.identity import fingerprint_of
+from flexiciency.wire.keys import PublicKey, algorithm_of
 from flexiciency.wire.names import BASE64, X509_V3
+from flexiciency.wire.trust import check_readable, key_of
 
 _LONGEST_TOKEN = 20_000
 
@@ -49,18 +49,10 @@ def read_token(element: etree._Element) -> Token:
 def _token(text: str) -> Token:
     try:
         certificate = x509.load_der_x509_certificate(base64.b64decode(text, validate=True))
-    except (binascii.Error, ValueError) as error:
+    except (binascii.Error, ValueError, x509.InvalidVersion) as error:
         raise CertificateUntrusted(
             f"BinarySecurityToken is no X.509 certificate ({error}); expected its DER in base64, without PEM lines."
         ) from error
-    return Token(certificate, fingerprint_of(certificate), *_usable_key(certificate))
-
-
-def _usable_key(certificate: x509.Certificate) -> tuple[PublicKey, str]:
-    try:
-        key = usable_public_key(certificate.public_key())
-    except (UnsupportedAlgorithm, ValueError) as error:
-        raise AlgorithmRefused(
-            f"The key of the certificate cannot be used ({error}): {describe(certificate)}."
-        ) from error
-    return key, algorithm_of(key)
+    check_readable(certificate)
+    key = key_of(certificate)
+    return Token(certificate, fingerprint_of(certificate), key, algorithm_of(key))

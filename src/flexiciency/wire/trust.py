@@ -11,7 +11,7 @@ from cryptography.x509.oid import ExtensionOID
 
 from flexiciency.errors import AlgorithmRefused, CertificateExpired, CertificateUntrusted, SecurityError
 from flexiciency.wire.identity import describe, fingerprint_of, valid_between
-from flexiciency.wire.keys import usable_public_key
+from flexiciency.wire.keys import PublicKey, usable_public_key
 
 _Kind = TypeVar("_Kind", bound=x509.ExtensionType)
 
@@ -77,12 +77,14 @@ class TrustAnchors:
         return window.first - self._clock_skew <= now <= window.last + self._clock_skew
 
     def _examine(self, certificate: x509.Certificate, fingerprint: str, now: datetime) -> _Window:
-        usable_public_key(certificate.public_key())
+        check_readable(certificate)
+        key_of(certificate)
         _check_extensions(certificate)
         _check_may_sign(certificate)
         if fingerprint in self._anchors:
             self._check_valid(certificate, now)
             return _Window(*valid_between(certificate))
+        _check_hash(certificate)
         return self._check_chain(certificate, now, 0)
 
     def _check_chain(self, certificate: x509.Certificate, now: datetime, issuers_below: int) -> _Window:
@@ -139,14 +141,9 @@ def _issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
 
 
 def _check_may_issue(issuer: x509.Certificate, certificate: x509.Certificate, issuers_below: int) -> None:
-    """RFC 5280, 4.2.1.3 and 4.2.1.9, and the hash under the certificate."""
-    usable_public_key(issuer.public_key())
-    hash_ = certificate.signature_hash_algorithm
-    if hash_ is None or hash_.name not in _HASHES:
-        raise AlgorithmRefused(
-            f"The certificate is signed with {hash_.name if hash_ else 'an unknown hash'}; expected SHA-256 or better: "
-            f"{describe(certificate)}. Have it issued anew."
-        )
+    """RFC 5280, 4.2.1.3 and 4.2.1.9."""
+    check_readable(issuer)
+    key_of(issuer)
     _check_extensions(issuer)
     constraints = _extension(issuer, x509.BasicConstraints)
     if constraints is None or not constraints.ca:
@@ -164,6 +161,15 @@ def _check_may_issue(issuer: x509.Certificate, certificate: x509.Certificate, is
         )
 
 
+def _check_hash(certificate: x509.Certificate) -> None:
+    hash_ = certificate.signature_hash_algorithm
+    if hash_ is None or hash_.name not in _HASHES:
+        raise AlgorithmRefused(
+            f"The certificate is signed with {hash_.name if hash_ else 'an unknown hash'}; expected SHA-256 or better: "
+            f"{describe(certificate)}. Have it issued anew."
+        )
+
+
 def _check_may_sign(certificate: x509.Certificate) -> None:
     usage = _extension(certificate, x509.KeyUsage)
     if usage is not None and not usage.digital_signature:
@@ -173,11 +179,28 @@ def _check_may_sign(certificate: x509.Certificate) -> None:
         )
 
 
-def _check_extensions(certificate: x509.Certificate) -> None:
+def check_readable(certificate: x509.Certificate) -> None:
+    """Raises CertificateUntrusted when a field is malformed; the library reads them only when asked."""
     try:
-        critical = {extension.oid for extension in certificate.extensions if extension.critical}
-    except ValueError as error:
-        raise CertificateUntrusted(f"The certificate's extensions are malformed: {describe(certificate)}.") from error
+        describe(certificate)
+        _ = certificate.extensions, certificate.signature_hash_algorithm
+    except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
+        raise CertificateUntrusted(
+            f"The certificate with the SHA-256 fingerprint {fingerprint_of(certificate)} is malformed ({error}). "
+            "Have it issued anew."
+        ) from error
+
+
+def key_of(certificate: x509.Certificate) -> PublicKey:
+    """The key of a readable certificate; AlgorithmRefused when it is outside the profile."""
+    try:
+        return usable_public_key(certificate.public_key())
+    except (UnsupportedAlgorithm, ValueError) as error:
+        raise AlgorithmRefused(f"The certificate's key cannot be used ({error}): {describe(certificate)}.") from error
+
+
+def _check_extensions(certificate: x509.Certificate) -> None:
+    critical = {extension.oid for extension in certificate.extensions if extension.critical}
     unknown = sorted(oid.dotted_string for oid in critical - _UNDERSTOOD)
     if unknown:
         raise CertificateUntrusted(

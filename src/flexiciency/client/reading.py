@@ -1,0 +1,144 @@
+"""From Zeep's and Spyne's objects, which name their parts alike, to ours."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from flexiciency.client.objects import (
+    Agreement,
+    Confirmation,
+    Consent,
+    ConsentAcknowledgement,
+    ConsentRevocation,
+    GivenConsent,
+    MessageStatus,
+    PingReply,
+    PodConsent,
+    Reason,
+    Receipt,
+    Scope,
+)
+from flexiciency.contract.series import Quantity, TimeStep
+
+
+def ping_reply(found: Any) -> PingReply:
+    """PingResponse."""
+    return PingReply(_instant(found.Time), found.Version)
+
+
+def receipt(found: Any) -> Receipt:
+    """env:Receipt."""
+    return Receipt(found.MessageId, _instant(found.StoredAt))
+
+
+def confirmation(found: Any) -> Confirmation:
+    """DSO-CNF."""
+    return Confirmation(
+        id=found.Id,
+        request_id=found.DsoServiceActivationRequestRef,
+        status=found.Status,
+        confirmed=_all(found.PoD),
+        refused=_refused(found.RefusedPoD),
+        reason=None if found.Reason is None else _reason(found.Reason),
+    )
+
+
+def agreement(found: Any) -> Agreement:
+    """SRV-ACT-AGR."""
+    return Agreement(
+        id=found.Id,
+        pods=_all(found.PoD),
+        data_details=found.DataDetails,
+        processing_details=found.ProcessingDetails,
+        validated_at=None if found.ValidationDate is None else _instant(found.ValidationDate),
+        start=found.StartDate,
+        end=found.EndDate,
+        service_description_id=found.MarketPlaceServiceDescriptionRef,
+        consents=_all(found.CustomerConsentDescriptionRef),
+        subscription_id=found.B2BServiceSubscriptionRef,
+        selections=_all(found.SelectionRef),
+        request_id=found.DsoServiceActivationRequestRef,
+        status=found.Status,
+        version=found.Version,
+    )
+
+
+def consent(found: Any) -> Consent:
+    """CUS-CON-DES."""
+    return Consent(
+        id=found.Id,
+        customer_id=found.CustomerId,
+        pods=_all(found.PoD),
+        data_details=found.DataDetails,
+        scopes=_scopes(found.Scope),
+        processing_details=found.ProcessingDetails,
+        validated_at=_instant(found.ValidationDate),
+        start=found.StartDate,
+        end=found.EndDate,
+        third_party=found.Eso,
+    )
+
+
+def consent_acknowledgement(found: Any) -> ConsentAcknowledgement:
+    """CUS-CON-ACK."""
+    return ConsentAcknowledgement(
+        id=found.Id,
+        consent_id=found.CustomerConsentDescriptionRef,
+        customer_id=found.CustomerId,
+        pods=_all(found.PoD),
+        refused=_refused(found.RefusedPoD),
+        acknowledged_at=_instant(found.AcknowledgementDate),
+        start=found.StartDate,
+        end=found.EndDate,
+        scopes=_scopes(found.Scope),
+        data_details=found.DataDetails,
+        processing_details=found.ProcessingDetails,
+    )
+
+
+def consent_revocation(found: Any) -> ConsentRevocation:
+    """CUS-CON-REV."""
+    return ConsentRevocation(
+        id=found.Id,
+        consent_id=found.CustomerConsentDescriptionRef,
+        customer_id=found.CustomerId,
+        pods=_all(found.PoD),
+        revoked_at=_instant(found.RevocationDate),
+    )
+
+
+def given_consents(found: Any) -> tuple[GivenConsent, ...]:
+    """b2co:CustomerConsents."""
+    return tuple(
+        GivenConsent(
+            consent(one.CustomerConsentDescription),
+            tuple(PodConsent(pod.PoD, pod.State, _instant(pod.Since)) for pod in one.PodConsent),
+        )
+        for one in _all(found.CustomerConsent)
+    )
+
+
+def message_status(found: Any) -> MessageStatus:
+    """b2bo:MessageStatus."""
+    at = None if found.At is None else _instant(found.At)
+    return MessageStatus(found.MessageId, found.Status, found.ErrorCode, at)
+
+
+def _all(items: Iterable[Any] | None) -> tuple[Any, ...]:
+    return tuple(items or ())
+
+
+def _refused(items: Iterable[Any] | None) -> dict[str, Reason]:
+    return {one.PoD: _reason(one.Reason) for one in _all(items)}
+
+
+def _reason(found: Any) -> Reason:
+    return Reason(found.Code, found.Text)
+
+
+def _scopes(items: Iterable[Any]) -> tuple[Scope, ...]:
+    return tuple(Scope(Quantity(one.Quantity), TimeStep(one.FinestTimeStep)) for one in items)
+
+
+def _instant(found: datetime) -> datetime:
+    return found.astimezone(UTC)

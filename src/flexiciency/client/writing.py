@@ -1,0 +1,107 @@
+"""From our objects to the arguments that Zeep writes, by the names of the XSDs."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from flexiciency.client.objects import Authentication, Consent, PodStatus, Proposal, Reason, Selection
+from flexiciency.contract.series import timestamp
+
+Arguments = dict[str, Any]
+
+
+def instant(value: datetime) -> str:
+    """com:Timestamp; ValueError for a datetime without a zone."""
+    if value.tzinfo is None:
+        raise ValueError(f"{value.isoformat()} has no time zone. Give aware datetimes, UTC best.")
+    return timestamp(value)
+
+
+def period(start: datetime, end: datetime) -> Arguments:
+    """com:Period."""
+    return {"Start": instant(start), "End": instant(end)}
+
+
+def selection(wanted: Selection, identifier: str, service_description_id: str) -> Arguments:
+    """IND-DAT-SEL."""
+    return {
+        "Id": wanted.id or identifier,
+        "Quantity": wanted.quantity,
+        "Period": period(wanted.start, wanted.end),
+        "Localization": {"CustomerId": list(wanted.customers), "PoD": list(wanted.pods)},
+        "TimeStep": wanted.time_step,
+        "Encoding": wanted.encoding,
+        "MarketPlaceServiceDescriptionRef": service_description_id,
+    }
+
+
+def proposed_agreement(proposal: Proposal, identifier: str) -> Arguments:
+    """SRV-ACT-AGR, version 1, as proposed."""
+    return {
+        "Id": proposal.id or identifier,
+        "PoD": list(proposal.pods),
+        "DataDetails": proposal.data_details,
+        "ProcessingDetails": proposal.processing_details,
+        "StartDate": proposal.start,
+        "EndDate": proposal.end,
+        "MarketPlaceServiceDescriptionRef": proposal.service_description_id,
+        "CustomerConsentDescriptionRef": list(proposal.consents),
+        "B2BServiceSubscriptionRef": proposal.subscription_id,
+        "SelectionRef": list(proposal.selections),
+        "DsoServiceActivationRequestRef": proposal.request_id,
+        "Status": "Proposed",
+        "Version": 1,
+    }
+
+
+def values_acknowledgement(
+    identifier: str, values_id: str, pods: Mapping[str, PodStatus | Sequence[PodStatus]], at: datetime
+) -> Arguments:
+    """IND-DAT-ACK, every status as of one instant."""
+    return {
+        "Id": identifier,
+        "IndividualDataValueRef": values_id,
+        "PodAcknowledgement": [
+            {"PoD": pod, "Acknowledgement": [_pod_status(one, at) for one in _statuses(of_pod)]}
+            for pod, of_pod in pods.items()
+        ],
+    }
+
+
+def consent(given: Consent, identifier: str, dso_id: str) -> Arguments:
+    """CUS-CON-DES."""
+    return {
+        "Id": given.id or identifier,
+        "CustomerId": given.customer_id,
+        "PoD": list(given.pods),
+        "DataDetails": given.data_details,
+        "Scope": [{"Quantity": one.quantity, "FinestTimeStep": one.finest_time_step} for one in given.scopes],
+        "ProcessingDetails": given.processing_details,
+        "ValidationDate": instant(given.validated_at),
+        "StartDate": given.start,
+        "EndDate": given.end,
+        "Dso": dso_id,
+        "Eso": given.third_party,
+    }
+
+
+def authentication(proof: Authentication) -> Arguments:
+    """b2co:CustomerAuthentication."""
+    return {"Method": proof.method, "AuthenticatedAt": instant(proof.at)}
+
+
+def _statuses(of_pod: PodStatus | Sequence[PodStatus]) -> Sequence[PodStatus]:
+    return [of_pod] if isinstance(of_pod, PodStatus) else of_pod
+
+
+def _pod_status(status: PodStatus, at: datetime) -> Arguments:
+    return {
+        "Timestamp": instant(at),
+        "Status": status.status,
+        "ValuePeriod": None if status.period is None else period(*status.period),
+        "Reason": None if status.reason is None else _reason(status.reason),
+    }
+
+
+def _reason(reason: Reason) -> Arguments:
+    return {"Code": reason.code, "Text": reason.text}
