@@ -14,7 +14,7 @@ from flexiciency.domain.values import Block, local_day, steps_in_day
 from flexiciency.store import tables
 from flexiciency.store.database import Database
 from flexiciency.store.values import write_blocks
-from flexiciency.wire.authority import Authority
+from flexiciency.wire.authority import Authority, KeyType
 from flexiciency.wire.identity import Identity, fingerprint_of, valid_between
 from flexiciency.wire.trust import TrustAnchors
 
@@ -50,12 +50,15 @@ class World:
     channel: Identity
 
 
-def make_world(database: Database, folder: Path, *, pods: int = 5, uri: str | None = None) -> World:
+def make_world(
+    database: Database, folder: Path, *, pods: int = 5, uri: str | None = None, key_type: KeyType = "ec"
+) -> World:
     """A world of `pods` PoDs with a month of values each; the player is pushed to at `uri`, or has a mailbox."""
     now = datetime.now(UTC)
     validity = {"valid_from": now - timedelta(days=1), "valid_until": now + timedelta(days=30)}
-    authority = Authority.create("Test CA", "ec", **validity)
-    identities = {name: authority.issue(name, "ec", **validity) for name in ("dso", "player", "stranger", "channel")}
+    authority = Authority.create("Test CA", key_type, **validity)
+    names = ("dso", "player", "stranger", "channel")
+    identities = {name: authority.issue(name, key_type, **validity) for name in names}
     for name, issued in identities.items():
         issued.write(folder / f"{name}.pem", folder / f"{name}.key")
     (folder / "ca.pem").write_bytes(authority.issued.certificate_pem)

@@ -43,6 +43,10 @@ def element(text: str) -> etree._Element:
     return etree.fromstring(f"<x {declarations}>{text}</x>")[0]
 
 
+def unchanged(_: etree._Element) -> None:
+    """No edit at all."""
+
+
 def tampered(edit: Edit, data: bytes | None = None) -> bytes:
     """A signed request, edited after signing."""
     root = etree.fromstring(request() if data is None else data)

@@ -4,7 +4,7 @@ import pytest
 from lxml import etree
 
 from flexiciency.errors import AlgorithmRefused, EnvelopeInvalid, GatewayError
-from flexiciency.wire.names import ECDSA_SHA256, EXCLUSIVE_C14N, SHA256
+from flexiciency.wire.names import ECDSA_SHA256, EXCLUSIVE_C14N
 from tests.attacks.forge import Edit, element, find, forged, tampered
 from tests.wire.parties import verified
 
@@ -134,7 +134,3 @@ def test_inclusive_namespaces_are_part_of_what_is_signed() -> None:
     with pytest.raises(GatewayError) as caught:
         verified(tampered(prefixes(TRANSFORM, "soap")))
     assert caught.value.code == "SignatureInvalid"
-
-
-def test_the_profile_is_sha_256_only() -> None:
-    assert SHA256 == "http://www.w3.org/2001/04/xmlenc#sha256"

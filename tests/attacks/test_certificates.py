@@ -25,7 +25,7 @@ from tests.wire.parties import DAY, NOW, request
 
 ROOT = ca("Root")
 ANCHORS = TrustAnchors([ROOT.certificate])
-WEAK = rsa.generate_private_key(public_exponent=65537, key_size=1024)
+WEAK = rsa.generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505 -- it must be refused
 PLAYER = make("Player", ROOT, usage("digital_signature"))
 SIGNERS: list[tuple[str, Made, type[SecurityError]]] = [
     ("self-signed", make("Player"), CertificateUntrusted),

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -46,10 +46,15 @@ def peak_memory() -> int:
 
 
 @contextlib.contextmanager
-def running(command: list[str], port: int) -> Iterator[tuple[str, int]]:
-    """A server on the server's core while the block runs; gives its address once it accepts connections."""
+def running(command: list[str], port: int, environment: Mapping[str, str] | None = None) -> Iterator[tuple[str, int]]:
+    """A server on the server's core while the block runs; gives its address once it accepts connections.
+
+    `environment` is added to this process's own.
+    """
     with tempfile.TemporaryFile() as said:
-        server = subprocess.Popen(on_server_core(command), cwd=ROOT, stdout=said, stderr=said)
+        server = subprocess.Popen(
+            on_server_core(command), cwd=ROOT, stdout=said, stderr=said, env={**os.environ, **(environment or {})}
+        )
         try:
             if not _listens(port, server):
                 said.seek(0)

@@ -8,12 +8,14 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from tests.benchmarks import bulk_values, calls, figures, machine
+from tests.benchmarks import bulk_values, calls, figures, gateway_calls, machine
 
 SCENARIOS: dict[str, Callable[[figures.Report, int], None]] = {
     "rsa": bulk_values.rsa_signatures,
     "yardstick-calls": calls.yardstick_calls,
     "yardstick-bulk": bulk_values.yardstick_bulk,
+    "bulk-out": bulk_values.bulk_out,
+    "signed-calls": gateway_calls.signed_calls,
 }
 OUTPUT = machine.ROOT / "build" / "bench.json"
 

@@ -5,17 +5,15 @@ import base64
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from lxml import etree
-from signxml import (
+from signxml.algorithms import (
     CanonicalizationMethod,
     DigestAlgorithm,
-    SignatureConfiguration,
+    SignatureConstructionMethod,
     SignatureMethod,
-    SignatureReference,
-    XMLSigner,
-    XMLVerifier,
 )
-from signxml.algorithms import SignatureConstructionMethod
 from signxml.exceptions import InvalidSignature
+from signxml.signer import SignatureReference, XMLSigner
+from signxml.verifier import SignatureConfiguration, XMLVerifier
 
 from flexiciency.wire import names
 from flexiciency.wire.authority import KeyType

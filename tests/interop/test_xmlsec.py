@@ -102,3 +102,20 @@ def test_it_may_sign_the_token_as_well() -> None:
     message = unsigned(COMPACT, REQUEST, identity())
     with_token = Unsigned(message.root, (*message.identifiers, "id-4"))
     assert verified(signed_by_xmlsec(with_token, identity())).addressing == REQUEST
+
+
+def test_what_wss4j_writes_around_a_signature_is_taken() -> None:
+    """Ids, the token's type, base64 folded with carriage returns."""
+    signer = identity("rsa")
+    root = etree.fromstring(signed_by_xmlsec(unsigned(COMPACT, REQUEST, signer), signer, prefix="ds"))
+    next(root.iter(names.SIGNATURE)).set("Id", "SIG-1")
+    next(root.iter(f"{{{names.DS}}}KeyInfo")).set("Id", "KI-1")
+    holder = next(root.iter(f"{{{names.WSSE}}}SecurityTokenReference"))
+    holder.set(names.ID, "STR-1")
+    holder.set(f"{{{names.WSSE11}}}TokenType", names.X509_V3)
+    value = next(root.iter(f"{{{names.DS}}}SignatureValue"))
+    folded = base64.encodebytes(base64.b64decode(value.text or "")).decode()
+    value.text = folded.replace("\n", "\r\n")
+    data = etree.tostring(root)
+    assert b"&#13;" in data
+    assert verified(data).addressing == REQUEST

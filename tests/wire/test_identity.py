@@ -60,7 +60,7 @@ def test_what_is_no_pem_is_refused() -> None:
 @pytest.mark.parametrize(
     "key",
     [
-        rsa.generate_private_key(public_exponent=65537, key_size=1024),
+        rsa.generate_private_key(public_exponent=65537, key_size=1024),  # noqa: S505 -- it must be refused
         ec.generate_private_key(ec.SECP256K1()),
         ec.generate_private_key(ec.SECP224R1()),
         ed25519.Ed25519PrivateKey.generate(),

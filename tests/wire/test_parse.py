@@ -1,3 +1,4 @@
+import contextlib
 import string
 from pathlib import Path
 
@@ -95,18 +96,14 @@ def test_an_error_names_the_line() -> None:
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_parsed_or_refused_with_our_error(data: bytes) -> None:
-    try:
+    with contextlib.suppress(TransportError):
         assert parse(data).tag
-    except TransportError as error:
-        assert error.message
 
 
 @given(st.text(alphabet=string.ascii_letters + "<>&'\"/!?[]-= \n", max_size=60))
 def test_any_markup_is_parsed_or_refused_with_our_error(text: str) -> None:
-    try:
+    with contextlib.suppress(TransportError):
         assert parse(f"<a>{text}</a>".encode()).tag == "a"
-    except TransportError as error:
-        assert error.message
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8", exclude_categories=["Cc"]), max_size=60))
@@ -124,4 +121,5 @@ def test_text_survives_parsing_and_parsing_again(text: str) -> None:
 def test_our_own_files_keep_their_address(tmp_path: Path) -> None:
     file = tmp_path / "own.xsd"
     file.write_bytes(b"<a/>")
-    assert parse_trusted_file(file).docinfo.URL == str(file)
+    url = parse_trusted_file(file).docinfo.URL
+    assert url == str(file)

@@ -55,7 +55,8 @@ def refusals() -> Iterator[tuple[str, Made, tuple[Made, ...], type[Exception], s
     constrained = make("L", ROOT, x509.InhibitAnyPolicy(0))
     yield "unknown critical extension", constrained, (ROOT,), untrusted, "critical extensions"
     yield "expired", make("L", ROOT, until=past), (ROOT,), expired, r'expired.*"CN=L".*to 2026-11-22T12:00:00Z'
-    yield "expired, trusted directly", *(lambda leaf: (leaf, (leaf,)))(make("L", until=past)), expired, "has expired"
+    outdated = make("L", until=past)
+    yield "expired, trusted directly", outdated, (outdated,), expired, "has expired"
     yield "not valid yet", make("L", ROOT, since=NOW + DAY), (ROOT,), expired, "not valid yet"
     old = ca("Old", until=past)
     yield "issuer expired", make("L", old), (old,), expired, 'subject "CN=Old"'
@@ -63,7 +64,7 @@ def refusals() -> Iterator[tuple[str, Made, tuple[Made, ...], type[Exception], s
     yield "root expired", make("L", new), (new, old), expired, 'subject "CN=Old"'
     old_ca = make("Root", None, x509.BasicConstraints(ca=True, path_length=None), key=RSA)
     yield "SHA-1", with_sha_1(make("L", old_ca)), (old_ca,), refused, "signed with sha1"
-    weak = rsa.generate_private_key(public_exponent=65537, key_size=1024)
+    weak = rsa.generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505 -- it must be refused
     yield "RSA-1024", make("L", ROOT, key=weak), (ROOT,), refused, "RSA of 1024 bits"
     weak_ca = make("Weak", None, x509.BasicConstraints(ca=True, path_length=None), key=weak)
     yield "RSA-1024 of the issuer", make("L", weak_ca), (weak_ca,), refused, "RSA of 1024 bits"

@@ -124,7 +124,8 @@ def _instants(stamps: Bytes) -> Integers:
     month, day, hour, minute, second = (number[i] * 10 + number[i + 1] for i in range(4, 14, 2))
     months = (year - 1970) * 12 + month - 1
     days: Integers = months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64) + day - 1
-    return days * 86400 + (hour * 3600 + minute * 60 + second)
+    seconds: Integers = days * 86400 + (hour * 3600 + minute * 60 + second)
+    return seconds
 
 
 def _values(text: Bytes, ends: Integers, closes: Integers) -> NDArray[np.int32]:

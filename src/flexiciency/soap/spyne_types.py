@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from spyne.model.complex import ComplexModelBase
 from spyne.util.xml import parse_schema_file
 
 from flexiciency.contract.schemas import FOLDER
@@ -25,6 +26,9 @@ def classes(namespace: str) -> SimpleNamespace:
     found = {name: kind for schema in parsed.values() for name, kind in schema.types.items()}
     for imported in parsed:
         _qualify_references(files[imported], found)
+    done: set[Any] = set()
+    for kind in found.values():
+        _complete(kind, found, done)
     return SimpleNamespace(**found)
 
 
@@ -36,3 +40,16 @@ def _qualify_references(file: str, found: dict[str, Any]) -> None:
         for reference in complex_type.iterfind(f"*/{XS}element[@ref]"):
             prefix, _, name = reference.get("ref", "").rpartition(":")
             fields[name] = fields[name].customize(sub_ns=reference.nsmap[prefix or None], sub_name=name)
+
+
+def _complete(kind: Any, found: dict[str, Any], done: set[Any]) -> None:
+    """Give the classes of fields the fields of their type.
+
+    For an element Spyne makes a copy of its type's class as it is just then: without references, and some not yet read.
+    """
+    if kind in done or not issubclass(kind, ComplexModelBase):
+        return
+    done.add(kind)
+    kind._type_info = found[kind.get_type_name()]._type_info  # noqa: SLF001  Spyne's fields of a class
+    for field in kind._type_info.values():  # noqa: SLF001
+        _complete(field, found, done)

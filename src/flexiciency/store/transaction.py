@@ -64,7 +64,8 @@ class Transaction:
         """Send what is queued and commit, in one round trip."""
         with self.driver.pipeline():
             self._send()
-            self.driver.commit()
+            # As a statement it travels with the others; psycopg's own commit() waits for them first.
+            self.driver.execute("COMMIT")
 
     def _send(self) -> None:
         writes, self._writes = self._writes, []

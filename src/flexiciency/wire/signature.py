@@ -49,6 +49,15 @@ class Canonicalization:
         """The canonical bytes. MessageTooLarge beyond the cap: repeated namespaces can multiply a message."""
         sink = _Sink(limits.canonical_bytes)
         try:
+            if not len(element):
+                # Without children nothing is repeated, and this is the shorter way.
+                return etree.tostring(
+                    element,
+                    method="c14n",
+                    exclusive=True,
+                    with_comments=False,
+                    inclusive_ns_prefixes=self.prefixes or None,
+                )
             etree.ElementTree(element).write_c14n(
                 sink, exclusive=True, with_comments=False, inclusive_ns_prefixes=self.prefixes or None
             )
@@ -82,16 +91,19 @@ class Reference:
     canonicalization: Canonicalization
     digest: bytes
 
-    def check(self, element: etree._Element, limits: Limits) -> tuple[bytes, bytes]:
-        """The canonical bytes of the element and their digest; SignatureInvalid unless it is the signed one."""
+    def is_of(self, canonical: bytes) -> bool:
+        """Whether these are the bytes that were digested."""
+        return hmac.compare_digest(hashlib.sha256(canonical).digest(), self.digest)
+
+    def check(self, element: etree._Element, limits: Limits) -> bytes:
+        """The canonical bytes of the element; SignatureInvalid unless they are those that were digested."""
         canonical = self.canonicalization.apply(element, limits)
-        digest = hashlib.sha256(canonical).digest()
-        if not hmac.compare_digest(digest, self.digest):
+        if not self.is_of(canonical):
             raise SignatureInvalid(
                 f"The digest of {label(element.tag)} does not match: it was changed after signing, or its exclusive "
                 "C14N differs. Send the very bytes that were signed; do not indent or re-serialize them."
             )
-        return canonical, digest
+        return canonical
 
 
 @dataclass(frozen=True)

@@ -29,9 +29,9 @@ def label(tag: object) -> str:
 def children_of(parent: etree._Element) -> list[etree._Element]:
     """The child elements; EnvelopeInvalid when there is text between them."""
     children = list(parent)
-    _refuse_text(parent, parent.text)
-    for child in children:
-        _refuse_text(parent, child.tail)
+    for text in (parent.text, *[child.tail for child in children]):
+        if text and text.strip(_SPACE):
+            raise EnvelopeInvalid(f"{label(parent.tag)} contains text; expected elements only.")
     return children
 
 
@@ -44,7 +44,7 @@ def text_of(element: etree._Element) -> str:
 
 def check_attributes(element: etree._Element, allowed: Container[str]) -> None:
     """Raises EnvelopeInvalid when the element has any other attribute."""
-    for name in element.attrib:
+    for name, _ in element.items():
         if name not in allowed:
             raise EnvelopeInvalid(f"{label(element.tag)} has the attribute {label(name)}, which the profile lacks.")
 
@@ -52,13 +52,8 @@ def check_attributes(element: etree._Element, allowed: Container[str]) -> None:
 def expect_children(parent: etree._Element, *tags: str) -> list[etree._Element]:
     """The children when they are exactly these, in this order; else EnvelopeInvalid."""
     children = children_of(parent)
-    if [child.tag for child in children] != list(tags):
+    if tuple([child.tag for child in children]) != tags:
         found = ", ".join(label(child.tag) for child in children[:10]) or "nothing"
         expected = ", ".join(map(label, tags)) or "nothing"
         raise EnvelopeInvalid(f"{label(parent.tag)} contains {found}; expected {expected}.")
     return children
-
-
-def _refuse_text(parent: etree._Element, text: str | None) -> None:
-    if text and text.strip(_SPACE):
-        raise EnvelopeInvalid(f"{label(parent.tag)} contains text; expected elements only.")
