@@ -35,7 +35,7 @@ class Settings(BaseSettings):
     timestamp_lifetime: int = Field(default=300, ge=1, le=300, description="Longest lifetime of a message's Timestamp.")
     clock_skew: int = Field(default=60, ge=0, le=60, description="How far a partner's clock may be ahead.")
     push_hosts: frozenset[str] = Field(
-        default=frozenset(), description="Hosts that may be pushed to though they are not public, or over plain http."
+        default=frozenset(), description="Hosts that may be pushed to though they are not public."
     )
     push_timeout: float = Field(default=30.0, gt=0, description="How long a push waits for its answer.")
     push_attempts: int = Field(default=8, ge=1, description="Attempts of a push before it is Dead (kept, resendable).")

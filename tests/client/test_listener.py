@@ -39,8 +39,8 @@ from flexiciency.soap.posting import Partner, Poster
 from flexiciency.wire.addressing import MARKET_PLAYER_URN
 from flexiciency.wire.parse import Limits
 from flexiciency.wire.verify import Verified
-from tests.client.peers import CONSENT_ID, DSO_ID, NOW, PLAYER_ID, clock, curves, dso, player, push, values
-from tests.wire.parties import anchors, identity
+from tests.client.peers import CONSENT_ID, DSO_ID, PLAYER_ID, clock, curves, dso, player, push, values
+from tests.wire.parties import NOW, anchors, identity
 
 OPERATION = "ReceiveIndividualDataValue"
 REVOCATION = (
@@ -259,6 +259,5 @@ def test_a_hundred_load_curves_of_a_day_take_no_object_per_value(tmp_path: Path,
             start = time.perf_counter()
             send(listener, message)
             seconds.append(time.perf_counter() - start)
-    print(seconds)
     assert sum(len(one.values) for one in program.taken[-1].content.series) == 9_600
     assert min(seconds) < 0.1

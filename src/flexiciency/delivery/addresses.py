@@ -5,24 +5,24 @@ import socket
 from urllib.parse import urlsplit
 
 from flexiciency.errors import PartnerUnreachable
+from flexiciency.soap.posting import check_url
 
 
 class PushAddresses:
-    """The addresses that may be pushed to; `allowed` names hosts that need be neither public nor https."""
+    """The addresses that may be pushed to; `allowed` names hosts that need not be public."""
 
     def __init__(self, allowed: frozenset[str]) -> None:
         self._allowed = allowed
 
     def check(self, url: str) -> None:
         """Raises PartnerUnreachable for an address that may not be pushed to, or that no name server knows."""
-        parts = urlsplit(url)
-        host = parts.hostname or ""
+        try:
+            check_url(url)
+        except ValueError as error:
+            raise PartnerUnreachable(f"{error} Change the MPL-ADD.") from error
+        host = urlsplit(url).hostname or ""
         if host in self._allowed:
             return
-        if parts.scheme != "https":
-            raise PartnerUnreachable(
-                f"Pushes go to https addresses; {url!r} is none. Change the MPL-ADD, or allow {host!r}."
-            )
         private = [address for address in _addresses(host) if not ipaddress.ip_address(address).is_global]
         if private:
             raise PartnerUnreachable(

@@ -1,0 +1,1 @@
+"""The story of consent and load curve on one machine, with real load data."""

@@ -34,7 +34,7 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class ConfirmedPod:
-    """A PoD confirmed in the activation, with the local days its consents cover (None where no consent is needed)."""
+    """A PoD confirmed in the activation, with the local days its consents cover (None where there is no consent)."""
 
     pod_id: int
     consented_from: date | None
@@ -68,11 +68,10 @@ def decide(proposal: Proposal, confirmed: dict[str, ConfirmedPod]) -> AgreementD
         facts = confirmed.get(pod)
         if facts is None:
             refused.append(RefusedPod(pod, reason(ReasonCode.POD_NOT_CONFIRMED)))
+        elif not facts.consent_mandatory:
+            kept.append(pod)
         elif facts.consented_from is None or facts.consented_until is None:
-            if facts.consent_mandatory:
-                refused.append(RefusedPod(pod, reason(ReasonCode.NO_CONSENT)))
-            else:
-                kept.append(pod)
+            refused.append(RefusedPod(pod, reason(ReasonCode.NO_CONSENT)))
         elif facts.consented_from >= proposal.end_date or facts.consented_until <= proposal.start_date:
             refused.append(RefusedPod(pod, reason(ReasonCode.CONSENT_SCOPE)))
         else:

@@ -28,7 +28,7 @@ from flexiciency.wire.identity import Identity
 from flexiciency.wire.parse import Limits
 from flexiciency.wire.sign import Confirmation
 from flexiciency.wire.trust import TrustAnchors
-from flexiciency.wire.verify import Policy, Verified, verify
+from flexiciency.wire.verify import Policy, Verified, check_fresh, verify_signature
 
 log = structlog.get_logger()
 
@@ -124,7 +124,7 @@ class Endpoint:
         """Reply or fault to the bytes of one request; `peer` is the network address, for the log only."""
         now = self._host.clock()
         try:
-            message = verify(
+            message = verify_signature(
                 data, anchors=self._host.anchors, now=now, limits=self._host.limits, policy=self._host.policy
             )
         except GatewayError as error:
@@ -145,6 +145,7 @@ class Endpoint:
         return Answer(500, len(fault), (fault,), _nothing)
 
     def _reply(self, data: bytes, message: Verified, now: datetime) -> Outgoing:
+        check_fresh(message, now, self._host.policy)
         operation = self._operation(message)
         validate(message.body, operation.namespace)
         while True:

@@ -174,7 +174,8 @@ class Poster:
 
     def _pieces(self, url: str, response: requests.Response, deadline: float) -> Iterator[bytes]:
         size, most = 0, self._terms.limits.message_bytes
-        for piece in response.raw.stream(_PIECE, decode_content=False):
+        # read1 gives what is there: a read that waits for a whole piece would let a slow partner hold us for days.
+        while piece := response.raw.read1(_PIECE, decode_content=False):
             size += len(piece)
             if size > most:
                 raise UntrustedReply(f"The answer of {url} is larger than the {most:,} bytes that are taken.")

@@ -1,6 +1,6 @@
 """Verifying: bytes in, and out only what was signed.
 
-The order is fixed: parse, structure, token, trust, timestamp, signature value, digests. Nothing of the message is
+The order is fixed: parse, structure, token, trust, signature value, digests, timestamp. Nothing of the message is
 used before all of them have passed, and the Body handed on is parsed again from the very bytes that were digested.
 """
 
@@ -77,6 +77,22 @@ def verify(
 
     Raises the TransportError, EnvelopeError or SecurityError that fits, naming the element and what was expected.
     """
+    message = verify_signature(data, anchors=anchors, now=now, limits=limits, policy=policy)
+    check_fresh(message, now, policy)
+    return message
+
+
+def check_fresh(message: Verified, now: datetime, policy: Policy = Policy()) -> None:
+    """Raises MessageExpired or MessageFromFuture."""
+    check_timestamp(
+        message.created, message.expires, now, max_lifetime=policy.max_lifetime, clock_skew=policy.clock_skew
+    )
+
+
+def verify_signature(
+    data: bytes, *, anchors: TrustAnchors, now: datetime, limits: Limits = DEFAULT, policy: Policy = Policy()
+) -> Verified:
+    """All of `verify` but `check_fresh`, which must follow: a stale message's sender can be told in a signed fault."""
     structure = read_structure(parse(data, limits))
     addressing = read_addressing(structure.headers, require_from=policy.require_from)
     signature = read_signature(structure)
@@ -84,7 +100,6 @@ def verify(
     created, expires = read_timestamp(structure.timestamp)
     token = _read_token(structure, signature)
     anchors.check(token.certificate, now)
-    check_timestamp(created, expires, now, max_lifetime=policy.max_lifetime, clock_skew=policy.clock_skew)
     check_value(token.key, signature.value, signature.canonicalization.apply(signature.signed_info, limits))
     canonical_body = _check_digests(structure, signature, data, limits)
     return Verified(

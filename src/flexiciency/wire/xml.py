@@ -1,6 +1,6 @@
 """Reading closed structures: children and attributes are the ones we know, or the message is refused."""
 
-from collections.abc import Container
+from collections.abc import Iterable
 
 from lxml import etree
 
@@ -42,11 +42,12 @@ def text_of(element: etree._Element) -> str:
     return (element.text or "").strip(_SPACE)
 
 
-def check_attributes(element: etree._Element, allowed: Container[str]) -> None:
+def check_attributes(element: etree._Element, allowed: Iterable[str]) -> None:
     """Raises EnvelopeInvalid when the element has any other attribute."""
-    for name, _ in element.items():
-        if name not in allowed:
-            raise EnvelopeInvalid(f"{label(element.tag)} has the attribute {label(name)}, which the profile lacks.")
+    unknown = set(element.keys()).difference(allowed)
+    if unknown:
+        name = label(min(unknown))
+        raise EnvelopeInvalid(f"{label(element.tag)} has the attribute {name}, which the profile lacks.")
 
 
 def expect_children(parent: etree._Element, *tags: str) -> list[etree._Element]:

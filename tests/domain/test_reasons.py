@@ -1,0 +1,20 @@
+import re
+
+import pytest
+
+from flexiciency.domain.reasons import SENTENCES, ReasonCode, reason
+
+
+@pytest.mark.parametrize("code", ReasonCode)
+def test_each_code_is_a_code_of_the_contract_with_a_sentence_of_its_own(code: ReasonCode) -> None:
+    assert re.fullmatch("[A-Z][A-Za-z0-9]{2,63}", code.value)
+    assert SENTENCES[code].endswith(".")
+    assert reason(code).text == SENTENCES[code]
+
+
+def test_no_two_codes_say_the_same() -> None:
+    assert len(set(SENTENCES.values())) == len(ReasonCode)
+
+
+def test_a_reason_can_say_it_more_exactly() -> None:
+    assert reason(ReasonCode.POD_UNKNOWN, "No PoD AT9.").text == "No PoD AT9."
