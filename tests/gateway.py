@@ -26,6 +26,7 @@ from flexiciency.store.database import Database
 from flexiciency.store.tables import metadata
 from flexiciency.wire.addressing import CUSTOMER_CHANNEL_URN, MARKET_PLAYER_URN, Addressing, new_message_id
 from flexiciency.wire.identity import Identity
+from flexiciency.wire.sign import canonical
 from flexiciency.wire.trust import TrustAnchors
 from flexiciency.wire.verify import Verified, verify
 from tests.world import CHANNEL, DSO, PLAYER, STRANGER, World
@@ -48,7 +49,7 @@ class Sender:
         self, request: Any, *, to: str = DSO_URN, message_id: str | None = None, now: datetime | None = None
     ) -> Outgoing:
         """The signed message around a request of the interface."""
-        return self.seal_content(written(request), type(request).get_type_name(), to, message_id, now)
+        return self.seal_content(content_of(request), type(request).get_type_name(), to, message_id, now)
 
     def seal_content(
         self,
@@ -113,6 +114,14 @@ class Refusal:
         return self.error.partner_code
 
 
+def content_of(request: Any) -> bytes:
+    """Canonical XML of a request. Spyne writes xsi:nil for what is missing, of a choice too; that is taken out."""
+    root = etree.fromstring(written(request))
+    for place in root.xpath("//*[@xsi:nil]", namespaces={"xsi": "http://www.w3.org/2001/XMLSchema-instance"}):
+        place.getparent().remove(place)
+    return canonical(root)
+
+
 def call(url: str, data: bytes | Iterable[bytes] | None, headers: dict[str, str], method: str = "POST") -> Heard:
     """One HTTP call; an iterable goes in chunks."""
     parts = urlsplit(url)
@@ -134,7 +143,7 @@ def refusal(heard: Heard, anchors: TrustAnchors, request: bytes = b"") -> Refusa
     try:
         reply = verify(heard.data, anchors=anchors, now=datetime.now(UTC))
     except GatewayError:
-        assert b"wsse:Security" not in heard.data
+        assert b"<wsse:Security" not in heard.data
         return Refusal(partner_fault(fault), signed=False)
     assert reply.addressing.action == FAULT_ACTION
     assert reply.addressing.from_ == DSO_URN

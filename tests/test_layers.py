@@ -15,6 +15,7 @@ PACKAGE = "flexiciency"
 
 LAYERS = (
     {"cli"},
+    {"serving"},
     {"app", "config"},
     {"demo"},
     {"web"},

@@ -1,12 +1,14 @@
 """A small world for tests: a CA, a DSO with its facts in the database, a market player, a customers' channel."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 from psycopg.types.range import TimestamptzRange
-from sqlalchemy import insert
+from sqlalchemy import delete, insert, select, update
 
 from flexiciency.config import Settings
 from flexiciency.contract.series import Quantity, TimeStep
@@ -43,6 +45,7 @@ class World:
     """Keys and settings of everyone; the facts are in the database."""
 
     settings: Settings
+    authority: Authority
     anchors: TrustAnchors
     dso: Identity
     player: Identity
@@ -73,7 +76,7 @@ def make_world(
         push_hosts=frozenset({"127.0.0.1"}),
     )
     anchors = TrustAnchors.from_pem(authority.issued.certificate_pem)
-    return World(settings, anchors, keys["dso"], keys["player"], keys["stranger"], keys["channel"])
+    return World(settings, authority, anchors, keys["dso"], keys["player"], keys["stranger"], keys["channel"])
 
 
 def _facts(database: Database, keys: dict[str, Identity], uri: str | None) -> None:
@@ -153,3 +156,40 @@ def block(number: int, day: date, version: int = 1) -> Block:
     values = np.arange(count, dtype=np.int32) + 1000 * number + 100 * day.day + version
     start, _ = local_day(day, ZONE)
     return Block(pod_name(number), Quantity.ENERGY_CONSUMPTION, day, version, start, TimeStep.PT15M, values)
+
+
+@contextmanager
+def status_of(database: Database, registration_id: str, status: str) -> Iterator[None]:
+    """A registration in another state for a while."""
+    _set_status(database, registration_id, status)
+    try:
+        yield
+    finally:
+        _set_status(database, registration_id, "Active")
+
+
+def _set_status(database: Database, registration_id: str, status: str) -> None:
+    registration = tables.market_player_registration
+    with database.begin() as connection:
+        connection.execute(update(registration).where(registration.c.id == registration_id).values(status=status))
+
+
+def move_in(database: Database, number: int, customer: str, moved: datetime) -> None:
+    """Another customer holds the PoD of customer `number` from `moved` on."""
+    holder = tables.pod_holder
+    with database.begin() as connection:
+        pod_id = connection.execute(select(tables.pod.c.id).where(tables.pod.c.pod == pod_name(number))).scalar_one()
+        until = TimestamptzRange(datetime(2020, 1, 1, tzinfo=UTC), moved)
+        connection.execute(update(holder).where(holder.c.pod_id == pod_id).values(held=until))
+        connection.execute(
+            insert(holder).values(pod_id=pod_id, customer_id=customer, held=TimestamptzRange(moved, None))
+        )
+
+
+def set_address(database: Database, uri: str | None) -> None:
+    """Where the player is pushed to from now on; None for nowhere."""
+    location = tables.market_player_location
+    with database.begin() as connection:
+        connection.execute(delete(location).where(location.c.registration_id == PLAYER))
+        if uri is not None:
+            connection.execute(insert(location).values(id=f"{PLAYER}:add", registration_id=PLAYER, uri=uri))

@@ -30,6 +30,9 @@ class Settings(BaseSettings):
     tls_key_file: Path | None = Field(default=None, description="PEM private key for HTTPS.")
     workers: int = Field(default=2, ge=1, description="Gateway processes.")
     threads: int = Field(default=3, ge=1, le=16, description="Blocking threads, and database connections, per process.")
+    worker_megabytes: int = Field(
+        default=1000, ge=100, description="Resident memory, in MB, above which a gateway process is replaced."
+    )
     delivery_workers: int = Field(default=1, ge=0, description="Delivery processes that serve starts; 0 runs none.")
     message_bytes: int = Field(default=50_000_000, ge=10_000, description="Cap on one incoming message, unpacked.")
     timestamp_lifetime: int = Field(default=300, ge=1, le=300, description="Longest lifetime of a message's Timestamp.")

@@ -3,11 +3,13 @@
 from uuid import UUID
 
 import procrastinate
-from procrastinate import RetryStrategy
+from procrastinate import JobContext, RetryStrategy
 
 from flexiciency.delivery.jobs import PUSH, QUEUE
 from flexiciency.delivery.push import Pusher, PushFailed
 from flexiciency.store.database import Database
+
+RESUME = "flexiciency.resume"
 
 
 def worker_app(database: Database, pusher: Pusher, attempts: int) -> procrastinate.App:
@@ -19,6 +21,14 @@ def worker_app(database: Database, pusher: Pusher, attempts: int) -> procrastina
     def push(delivery_id: str) -> None:
         """Push one delivery."""
         pusher.push(UUID(delivery_id))
+
+    @app.periodic(cron="* * * * *")
+    @app.task(name=RESUME, queue=QUEUE, queueing_lock=RESUME, pass_context=True)
+    async def resume(context: JobContext, timestamp: int) -> None:  # noqa: ARG001  periodic tasks get it
+        """Give the jobs of workers that died back to those that live."""
+        manager = context.app.job_manager
+        for job in await manager.get_stalled_jobs(queue=QUEUE):
+            await manager.retry_job(job)
 
     return app
 

@@ -75,7 +75,10 @@ def joined(blocks: Iterable[Block]) -> Iterator[Series]:
 
 def _midnight(day: date, zone: str) -> datetime:
     """First instant of a local day. Where a clock change skips midnight, that is the instant of the change."""
-    return datetime.combine(day, time(), ZoneInfo(zone)).astimezone(UTC)
+    try:
+        return datetime.combine(day, time(), ZoneInfo(zone)).astimezone(UTC)
+    except OverflowError:  # the first day of the calendar, east of Greenwich
+        return datetime.min.replace(tzinfo=UTC)
 
 
 def _follows(before: Block, after: Block) -> bool:

@@ -15,7 +15,8 @@ def propose(call: Call, message: Any) -> Any:
     """Validate or counter a proposal within confirmed ∩ consented PoDs and the consents' dates.
 
     What nothing can be agreed to of comes back as Ended with the reason, and is not stored. Raises ReferenceUnknown
-    for an activation, subscription or service that is not the caller's, IdentifierTaken for an Id used before.
+    for an activation, subscription or service that is not the caller's, IdentifierTaken for an Id used before,
+    StateConflict for a version other than the first or an activation that was refused.
     """
     proposed, tx = message.ServiceActivationAgreement, transaction_of(call)
     activation_id = proposed.DsoServiceActivationRequestRef or ""
@@ -29,6 +30,8 @@ def propose(call: Call, message: Any) -> Any:
         raise IdentifierTaken(
             f"Agreement {proposed.Id} is stored already. Give a new proposal a new Id.", path=_path(call, "Id")
         )
+    if proposed.Version != 1:
+        raise StateConflict("A new agreement begins with Version 1.", path=_path(call, "Version"))
     proposal = Proposal(proposed.Id, proposed.Version, tuple(proposed.PoD or ()), proposed.StartDate, proposed.EndDate)
     decision = decide(proposal, agreements.confirmed_of(confirmed))
     version = proposal.version + (decision.status is AgreementStatus.COUNTERED)

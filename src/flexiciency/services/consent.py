@@ -58,15 +58,20 @@ class ConsentService:
         """CUS-CON-REV → Receipt, and to the third party.
 
         In force when the reply is sent: values decided before left before, none leaves after.
-        Raises ReferenceUnknown, or StateConflict where a PoD is not under that consent.
+        Raises ReferenceUnknown, IdentifierTaken, or StateConflict where a PoD is not under that consent.
         """
         revocation, tx = message.CustomerConsentRevocation, transaction_of(call)
         consent_id, pods = revocation.CustomerConsentDescriptionRef, list(dict.fromkeys(revocation.PoD))
-        (stored,) = tx.read(consents.stored(consent_id))
+        stored, taken = tx.read(consents.stored(consent_id), consents.stored_revocation(revocation.Id))
         if not stored or stored[0].customer_id != revocation.CustomerId:
             raise ReferenceUnknown(
                 f"Customer {revocation.CustomerId} has no consent {consent_id} here. Name the consent by its Id.",
                 path="RevokeCustomerConsent/CustomerConsentRevocation/CustomerConsentDescriptionRef",
+            )
+        if taken:
+            raise IdentifierTaken(
+                f"Revocation {revocation.Id} is stored already. Give a new one a new Id; a retry keeps its MessageID.",
+                path="RevokeCustomerConsent/CustomerConsentRevocation/Id",
             )
         (locked,) = tx.read(consents.lock_pods(consent_id, pods))
         _must_be_in_force(pods, locked)

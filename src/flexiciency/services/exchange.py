@@ -5,13 +5,20 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from flexiciency.contract.catalogue import B2C, Operation
-from flexiciency.errors import CertificateNotBound, MessageIdReused, SenderInactive, SenderUnknown
+from flexiciency.errors import (
+    CertificateNotBound,
+    IdentifierTaken,
+    MessageIdReused,
+    SenderInactive,
+    SenderUnknown,
+    StateConflict,
+)
 from flexiciency.soap.endpoint import Call, Speaker
 from flexiciency.soap.outgoing import Outgoing
 from flexiciency.store import evidence, parties
 from flexiciency.store.database import Database
 from flexiciency.store.evidence import Evidence
-from flexiciency.store.transaction import Row, Transaction, reading, transaction
+from flexiciency.store.transaction import Row, Transaction, is_taken, reading, transaction
 from flexiciency.wire.addressing import CUSTOMER_CHANNEL_URN, channel_of, registration_of
 from flexiciency.wire.sign import content_of
 from flexiciency.wire.verify import Verified
@@ -89,8 +96,8 @@ class GatewayLedger:
             yield GatewayExchange(tx, operation, message, now)
 
     def repeat(self, error: Exception) -> bool:
-        """A concurrent twin has just kept the same MessageID."""
-        return evidence.is_taken(error)
+        """A concurrent message may have kept the same MessageID, or an object with the same Id, since we looked."""
+        return is_taken(error) or isinstance(error, IdentifierTaken | StateConflict)
 
     def refuse_verified(self, request: bytes, message: Verified, fault: Outgoing, code: str, now: datetime) -> None:
         """Request and fault verbatim, without claiming the MessageID: a corrected message may use it."""

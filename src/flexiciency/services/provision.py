@@ -13,6 +13,7 @@ from flexiciency.errors import ReferenceUnknown, StateConflict, ValuesInvalid
 from flexiciency.services.exchange import transaction_of
 from flexiciency.services.replies import B2B, receipt, seconds
 from flexiciency.soap.endpoint import Call
+from flexiciency.soap.outgoing import Body
 from flexiciency.store import agreements, deliveries
 from flexiciency.store.release import Asked
 from flexiciency.store.transaction import Row, Transaction
@@ -38,8 +39,8 @@ def request_values(call: Call, message: Any) -> Iterator[bytes]:
             "Period/End must be later than Period/Start.",
             path="RequestIndividualDataValues/IndividualDataSelection/Period/End",
         )
-    pods = tuple(selection.Localization.PoD or ()) if selection.Localization else ()
-    asked = Asked(agreement.id, Quantity(selection.Quantity), TimeStep(selection.TimeStep), start, end, pods or None)
+    pods = _pods(tx, agreement.id, selection)
+    asked = Asked(agreement.id, Quantity(selection.Quantity), TimeStep(selection.TimeStep), start, end, pods)
     encoding = Encoding(selection.Encoding or Encoding.EXPLICIT)
     object_id = new_object_id()
     built = values_object(tx, asked, object_id, selection=selection.Id, encoding=encoding)
@@ -51,6 +52,11 @@ def request_values(call: Call, message: Any) -> Iterator[bytes]:
         )
     name = "b2bo:RequestIndividualDataValuesResponse"
     yield from wrapped(f"<{name} {_B2BO}>".encode(), built.chunks, f"</{name}>".encode())
+    deliveries.store_answered(
+        tx, recipient_id=call.speaker.id, operation=call.operation.name, object_id=object_id,
+        what=deliveries.Values(agreement.id, start, end), pods=built.counts.items(), now=call.now,
+        relates_to=call.message.addressing.message_id,
+    )  # fmt: skip
 
 
 def acknowledge(call: Call, message: Any) -> Any:
@@ -121,6 +127,15 @@ def _own_agreement(tx: Transaction, call: Call, agreement_id: str) -> Row:
     return rows[0]
 
 
+def _pods(tx: Transaction, agreement_id: str, selection: Any) -> tuple[str, ...] | None:
+    """PoDs of a selection, named or held by the customers named; None for all of the agreement."""
+    place, period = selection.Localization, selection.Period
+    if not place.PoD and not place.CustomerId:
+        return None
+    (held,) = tx.read(agreements.pods_held(agreement_id, place.CustomerId or (), period.Start, period.End))
+    return (*(place.PoD or ()), *(row.pod for row in held))
+
+
 def _pod_status(of_pod: Any) -> tuple[str, str, str | None]:
     statuses = [
         PodStatus(each.Status == "OK", each.Reason.Code if each.Reason else None) for each in of_pod.Acknowledgement
@@ -152,4 +167,12 @@ def _item(tx: Transaction, call: Call, delivery: Row) -> Iterator[bytes] | None:
         f"<b2bo:MailboxItem><b2bo:MessageId>{leaving.message_id}</b2bo:MessageId><b2bo:Action>{action}</b2bo:Action>"
         "<b2bo:Content>"
     )
-    return wrapped(opening.encode(), leaving.body.content(), b"</b2bo:Content></b2bo:MailboxItem>")
+    return wrapped(opening.encode(), _content(leaving.body), b"</b2bo:Content></b2bo:MailboxItem>")
+
+
+def _content(body: Body) -> Iterator[bytes]:
+    """What stands in a Body, which is not needed again."""
+    try:
+        yield from body.content()
+    finally:
+        body.close()

@@ -5,7 +5,7 @@ bytes ─► verify ─► operation, recipient ─► XSD ─► [ speaker ─�
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -77,7 +77,7 @@ class Ledger(Protocol):
         ...
 
     def repeat(self, error: Exception) -> bool:
-        """Whether the same message, answered again now, would find the reply that a concurrent twin has just kept."""
+        """Whether the same message, answered again now, may find what a concurrent one has just kept."""
         ...
 
     def refuse_verified(self, request: bytes, message: Verified, fault: Outgoing, code: str, now: datetime) -> None:
@@ -148,16 +148,23 @@ class Endpoint:
         check_fresh(message, now, self._host.policy)
         operation = self._operation(message)
         validate(message.body, operation.namespace)
-        while True:
-            try:
-                with self._ledger.exchange(operation, message, now) as exchange:
-                    content = self._content(operation, message, now, exchange)
-                    reply = self._seal(content, message, operation.reply_action, now)
-                    exchange.keep(data, reply)
-                return reply
-            except Exception as error:
-                if not self._ledger.repeat(error):
-                    raise
+        try:
+            return self._exchanged(data, message, operation, now)
+        except Exception as error:
+            if not self._ledger.repeat(error):
+                raise
+        return self._exchanged(data, message, operation, now)
+
+    def _exchanged(self, data: bytes, message: Verified, operation: Operation, now: datetime) -> Outgoing:
+        """One transaction: the reply to a message, both kept."""
+        with ExitStack() as undo:
+            with self._ledger.exchange(operation, message, now) as exchange:
+                content = self._content(operation, message, now, exchange)
+                reply = self._seal(content, message, operation.reply_action, now)
+                undo.callback(reply.close)
+                exchange.keep(data, reply)
+            undo.pop_all()
+        return reply
 
     def _operation(self, message: Verified) -> Operation:
         addressing = message.addressing

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from datetime import date, datetime
 
+from psycopg.types.range import TimestamptzRange
+
 from flexiciency.domain.agreement import ConfirmedPod
 from flexiciency.store.transaction import Query, Row, Transaction
 
@@ -69,6 +71,12 @@ _VALIDATE = """
 UPDATE agreement SET status = 'Validated', validation_date = %(now)s WHERE id = %(id)s AND status = 'Countered'
 """
 
+_HELD = """
+SELECT DISTINCT p.pod FROM agreement_pod gp JOIN pod p ON p.id = gp.pod_id
+JOIN pod_holder h ON h.pod_id = gp.pod_id AND h.customer_id = ANY(%(customers)s) AND h.held && %(period)s
+WHERE gp.agreement_id = %(id)s
+"""
+
 _TO_DELIVER = """
 SELECT g.id, g.requester_id, min(p.time_zone) AS time_zone, count(DISTINCT p.time_zone) AS zones
 FROM agreement g JOIN agreement_pod gp ON gp.agreement_id = g.id JOIN pod p ON p.id = gp.pod_id
@@ -124,6 +132,12 @@ def insert(  # noqa: PLR0913  one argument an attribute of SRV-ACT-AGR
 def validate(tx: Transaction, agreement_id: str, now: datetime) -> None:
     """Countered → Validated."""
     tx.write(_VALIDATE, id=agreement_id, now=now)
+
+
+def pods_held(agreement_id: str, customers: Iterable[str], start: datetime, end: datetime) -> Query:
+    """PoDs of an agreement that any of these customers held in [start, end)."""
+    period = TimestamptzRange(start, end)
+    return Query(_HELD, {"id": agreement_id, "customers": list(customers), "period": period})
 
 
 def to_deliver(start: date, end: date) -> Query:

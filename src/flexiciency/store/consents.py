@@ -42,9 +42,11 @@ SELECT %(id)s, pod, 'Rejected', code, text FROM unnest(%(pods)s::text[], %(codes
     AS r(pod, code, text)
 """
 
-# Waits for a delivery that is being decided under share locks, and keeps later ones from using these rows.
+# Waits for a delivery that is being decided under share locks, and keeps later ones from using these rows. In the order
+# in which a release takes its locks, so that neither waits for the other.
 _LOCK_PODS = """
-SELECT cp.pod, cp.status FROM consent_pod cp WHERE cp.consent_id = %(id)s AND cp.pod = ANY(%(pods)s) FOR UPDATE
+SELECT cp.pod, cp.status FROM consent_pod cp WHERE cp.consent_id = %(id)s AND cp.pod = ANY(%(pods)s)
+ORDER BY cp.pod FOR UPDATE
 """
 _REVOKE = """
 UPDATE consent_pod SET status = 'Revoked', revoked_at = %(at)s
@@ -130,6 +132,11 @@ def _insert_accepted(tx: Transaction, consent_id: str, accepted: tuple[AcceptedP
 def lock_pods(consent_id: str, pods: Iterable[str]) -> Query:
     """Lock the named PoDs of a consent against release; PoD and status of each."""
     return Query(_LOCK_PODS, {"id": consent_id, "pods": list(pods)})
+
+
+def stored_revocation(revocation_id: str) -> Query:
+    """A row when a CUS-CON-REV with this id was stored before."""
+    return Query("SELECT FROM consent_revocation WHERE id = %(id)s", {"id": revocation_id})
 
 
 def revoke(

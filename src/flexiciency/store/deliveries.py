@@ -38,8 +38,9 @@ FROM delivery d WHERE d.recipient_id = %(recipient_id)s AND d.received_at IS NUL
 _OLDEST = f"SELECT d.id {_WAITING} ORDER BY d.created_at, d.id LIMIT 1"
 _COUNT = f"SELECT count(*) AS waiting {_WAITING}"
 
+# What is Dead stays in the mailbox until it is received, however often it is peeked at.
 _SENT = """
-UPDATE delivery SET state = 'Sent', sent_at = %(now)s, attempts = attempts + 1, message_id = %(message_id)s,
+UPDATE delivery SET state = CASE state WHEN 'Dead' THEN 'Dead' ELSE 'Sent' END, sent_at = %(now)s, attempts = attempts + 1, message_id = %(message_id)s,
     object_id = %(object_id)s, body_digest = %(digest)s, last_error = NULL
 WHERE id = %(id)s
 """
@@ -50,11 +51,12 @@ SELECT %(id)s, p.id, sum(s.count) FROM unnest(%(pods)s::text[], %(counts)s::int[
 JOIN pod p ON p.pod = s.pod GROUP BY p.id
 """
 _RECEIVED = """
-UPDATE delivery SET received_at = %(now)s WHERE id = %(id)s
+UPDATE delivery SET received_at = %(now)s, state = CASE state WHEN 'Dead' THEN 'Sent' ELSE state END
+WHERE id = %(id)s AND received_at IS NULL
 """
 _CONFIRMED = """
-UPDATE delivery SET received_at = %(now)s
-WHERE message_id = %(message_id)s AND recipient_id = %(recipient_id)s AND sent_at IS NOT NULL
+UPDATE delivery SET received_at = %(now)s, state = CASE state WHEN 'Dead' THEN 'Sent' ELSE state END
+WHERE message_id = %(message_id)s AND recipient_id = %(recipient_id)s AND sent_at IS NOT NULL AND received_at IS NULL
 """
 _FAILED = """
 UPDATE delivery SET state = CASE WHEN attempts >= %(most)s THEN 'Dead' ELSE 'Retrying' END, last_error = %(error)s
@@ -120,6 +122,16 @@ def queue(
     return identifier
 
 
+def of_values(values: Values) -> Query:
+    """A row when these values were queued to be pushed before; holds off others that would queue them now."""
+    return Query(
+        "SELECT d.id FROM (SELECT id FROM agreement WHERE id = %(agreement_id)s FOR NO KEY UPDATE) a "
+        "JOIN delivery d ON d.agreement_id = a.id AND d.value_period = %(period)s "
+        "AND d.operation = 'ReceiveIndividualDataValue'",
+        {"agreement_id": values.agreement_id, "period": TimestamptzRange(values.start, values.end)},
+    )
+
+
 def locked(delivery_id: UUID) -> Query:
     """A delivery with the quantity and time step (seconds) of its agreement, locked until the transaction ends."""
     return Query(_LOCKED, {"id": delivery_id})
@@ -136,15 +148,28 @@ def count_waiting(recipient_id: str) -> Query:
 
 
 def mark_sent(
-    tx: Transaction, delivery_id: UUID, *, message_id: str, object_id: str, digest: bytes,
+    tx: Transaction, delivery_id: UUID, *, message_id: str, object_id: str, digest: bytes | None,
     pods: Iterable[tuple[str, int]], now: datetime,
 ) -> None:  # fmt: skip
-    """Sent, with the number of values of each PoD that is in the message."""
+    """Sent, with the number of values of each PoD that is in the message; `digest` is its Body's."""
     tx.write(_SENT, id=delivery_id, now=now, message_id=message_id, object_id=object_id, digest=digest)
     counts = list(pods)
     if counts:
         tx.write(_CLEAR_PODS, id=delivery_id)
         tx.write(_INSERT_PODS, id=delivery_id, pods=[pod for pod, _ in counts], counts=[n for _, n in counts])
+
+
+def store_answered(
+    tx: Transaction, *, recipient_id: str, operation: str, object_id: str, what: Values,
+    pods: Iterable[tuple[str, int]], now: datetime, relates_to: str,
+) -> None:  # fmt: skip
+    """Store values that a reply gives to the request `relates_to`: Sent and received, so that they are acknowledged."""
+    identifier = queue(
+        tx, recipient_id=recipient_id, operation=operation, object_id=object_id, what=what, now=now,
+        relates_to=relates_to,
+    )  # fmt: skip
+    mark_sent(tx, identifier, message_id=new_message_id(), object_id=object_id, digest=None, pods=pods, now=now)
+    mark_received(tx, identifier, now)
 
 
 def mark_received(tx: Transaction, delivery_id: UUID, now: datetime) -> None:

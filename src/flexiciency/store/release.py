@@ -7,6 +7,7 @@ consent, acknowledged consents of customers who held the PoD cover the interval 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from math import ceil
 
 import numpy as np
 from psycopg.rows import namedtuple_row
@@ -86,8 +87,9 @@ def release(tx: Transaction, asked: Asked) -> Iterator[Series]:
         "quantity": asked.quantity.value,
         "quantity_code": QUANTITY_CODES[asked.quantity],
         "step": asked.step.seconds,
-        "first_day": _local_day_at_most(asked.start),
-        "end_day": _local_day_at_most(asked.end) + timedelta(days=3),
+        # No zone is more than a day from UTC.
+        "first_day": _utc_day(asked.start, -1),
+        "end_day": _utc_day(asked.end, 2),
     }
     with tx.driver.cursor(f"release_{id(asked)}", row_factory=namedtuple_row) as cursor:
         cursor.itersize = 2000
@@ -95,9 +97,9 @@ def release(tx: Transaction, asked: Asked) -> Iterator[Series]:
         yield from joined(block for row in cursor for block in _blocks(row, asked))
 
 
-def _local_day_at_most(instant: datetime) -> date:
-    """The day before the UTC day: no zone is more than a day behind."""
-    return instant.date() - timedelta(days=1)
+def _utc_day(instant: datetime, days: int) -> date:
+    """The UTC day of an instant, moved by days but not out of the calendar."""
+    return date.fromordinal(min(max(instant.toordinal() + days, 1), date.max.toordinal()))
 
 
 def _blocks(row: Row, asked: Asked) -> Iterator[Block]:
@@ -106,10 +108,12 @@ def _blocks(row: Row, asked: Asked) -> Iterator[Block]:
     if row.whole:
         yield Block(row.pod, asked.quantity, row.day, row.version, row.start, asked.step, values, qualities)
         return
+    if asked.step is TimeStep.P1D:  # the value is of the whole day
+        return
     step = asked.step.seconds
     starts = epoch(row.start) + np.arange(len(values), dtype=np.int64) * step
     for part in row.released:
-        first, last = epoch(part.lower), epoch(part.upper)  # both bounded: agreement and asked period are
+        first, last = ceil(part.lower.timestamp()), epoch(part.upper)  # both bounded: the asked period is
         inside = np.flatnonzero((starts >= first) & (starts + step <= last))
         if len(inside):
             cut = slice(int(inside[0]), int(inside[-1]) + 1)

@@ -73,6 +73,14 @@ class Transaction:
             self.driver.execute(query.sql, query.values)
 
 
+def is_taken(error: BaseException) -> bool:
+    """Whether the transaction failed because another one has just stored a row with the same key.
+
+    What to do then: answer the message again, which finds that row.
+    """
+    return isinstance(error, psycopg.errors.UniqueViolation)
+
+
 @contextmanager
 def transaction(database: Database) -> Iterator[Transaction]:
     """Commit at the end; an exception rolls everything back. Raises Unavailable when the database is out of reach."""

@@ -1,0 +1,23 @@
+"""`flexiciency demo`: the whole story on this machine."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flexiciency.demo import story
+
+
+def register(cli: typer.Typer) -> None:
+    """Add the command."""
+    cli.command()(demo)
+
+
+def demo(
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here.")] = None,
+    picture: Annotated[Path, typer.Option(help="Where the picture of a load curve goes.")] = Path(
+        "build/demo-load-curve.png"
+    ),
+) -> None:
+    """Consent to acknowledged load curve, over signed SOAP, between separate processes on this machine."""
+    story.play(json_file, picture)

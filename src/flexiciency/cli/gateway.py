@@ -1,0 +1,55 @@
+"""`flexiciency serve`, `work` and `deliver`: the gateway's processes, and a day of values on its way."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import typer
+
+from flexiciency import serving
+from flexiciency.cli.output import done, failed
+from flexiciency.config import Settings
+from flexiciency.delivery.outbox import Outbox
+from flexiciency.delivery.schedule import queue_days
+
+Day = Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First local day.")]
+LastDay = Annotated[
+    datetime | None, typer.Option("--until", formats=["%Y-%m-%d"], help="Day after the last; by default one day.")
+]
+
+
+def register(cli: typer.Typer) -> None:
+    """Add the commands."""
+    cli.command()(serve)
+    cli.command()(work)
+    cli.command()(deliver)
+
+
+def serve(
+    behind_proxy: Annotated[
+        bool, typer.Option(help="A proxy in front ends TLS; plain HTTP off loopback is wanted.")
+    ] = False,
+) -> None:
+    """Serve the gateway: B2B and B2C, its delivery workers, and the embedded PostgreSQL when no database is set."""
+    settings = Settings()
+    done(f"Serving {settings.public_url}/v1/services/b2b?wsdl on {settings.host}:{settings.port}; Ctrl-C stops.")
+    if settings.database_url is None:
+        done("No FLEXICIENCY_DATABASE_URL: the embedded PostgreSQL runs, for as long as this does.")
+    try:
+        serving.serve(settings, behind_proxy=behind_proxy)
+    except serving.NotServed as error:
+        failed("NotServed", str(error))
+        raise typer.Exit(1) from None
+
+
+def work() -> None:
+    """Deliver what is due, until stopped; `serve` runs this too. Any number of hosts may."""
+    serving.work(Settings())
+
+
+def deliver(day: Day, until: LastDay = None) -> None:
+    """Queue the values of local days for every validated agreement; a day that was queued before is left alone."""
+    first = day.date()
+    end = until.date() if until else first + timedelta(days=1)
+    with serving.opened(Settings()) as database:
+        queued = queue_days(database, Outbox(), first, end, datetime.now(UTC))
+    done(f"{queued} deliveries queued.")

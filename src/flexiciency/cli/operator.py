@@ -1,0 +1,197 @@
+"""The operator's facts: `flexiciency database | registration | channel | service | subscription | pods`."""
+
+import csv
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flexiciency import serving
+from flexiciency.cli.certificates import describe, load
+from flexiciency.cli.output import done, failed, show
+from flexiciency.config import Settings
+from flexiciency.contract.series import Quantity, TimeStep
+from flexiciency.store import directory
+from flexiciency.store.directory import Registration, Service, Subscription
+from flexiciency.store.pods import PodRecord, import_pods
+
+database = typer.Typer(no_args_is_help=True, help="The database.")
+registration = typer.Typer(no_args_is_help=True, help="Registrations (MPL-REG) with certificate and push address.")
+channel = typer.Typer(no_args_is_help=True, help="Customers' channels that may use B2C.")
+service = typer.Typer(no_args_is_help=True, help="Services of this provider (MKP-SRV-DES).")
+subscription = typer.Typer(no_args_is_help=True, help="B2B service subscriptions (B2B-SRV-SUB).")
+pods = typer.Typer(no_args_is_help=True, help="Points of delivery and who holds them.")
+PARTS = {
+    "database": database,
+    "registration": registration,
+    "channel": channel,
+    "service": service,
+    "subscription": subscription,
+    "pods": pods,
+}
+
+Json = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
+Certificate = Annotated[Path, typer.Option(exists=True, dir_okay=False, help="PEM certificate to bind.")]
+COLUMNS = ("pod", "country", "city", "street", "load_area", "time_zone", "customer_id", "held_from", "held_until")
+
+
+@database.command()
+def upgrade() -> None:
+    """Bring the database to the schema of this release."""
+    with serving.opened(Settings()):
+        done("The database has the schema of this release.")
+
+
+@registration.command("add")
+def add_registration(
+    identifier: str, company: Annotated[str, typer.Option()], role: Annotated[str, typer.Option()],
+    certificate: Certificate, company_type: str = "EnergyUnregulatedPlayer", uri: str | None = None,
+) -> None:  # fmt: skip
+    """Enter a registration as Active, with the certificate it signs with and the address it is pushed to."""
+    loaded = load(certificate)
+    entered = Registration(identifier, company, company_type, role, loaded, uri)
+    with serving.opened(Settings()) as base, base.begin() as connection:
+        directory.add_registration(connection, entered, datetime.now(UTC))
+    done(f"{identifier} ({role}) of {company}, signed by {describe(loaded)}")
+
+
+@registration.command("bind")
+def bind_certificate(identifier: str, certificate: Certificate) -> None:
+    """Bind one more certificate to the company of a registration; the old ones stay valid."""
+    loaded = load(certificate)
+    with serving.opened(Settings()) as base, base.begin() as connection:
+        directory.add_certificate(connection, identifier, loaded)
+    done(f"{identifier} may sign with {describe(loaded)}")
+
+
+@registration.command()
+def suspend(identifier: str) -> None:
+    """Refuse what a registration sends, until it is activated."""
+    _set_status(identifier, "Suspended")
+
+
+@registration.command()
+def activate(identifier: str) -> None:
+    """Take what a registration sends."""
+    _set_status(identifier, "Active")
+
+
+@registration.command("list")
+def list_registrations(as_json: Json = False) -> None:
+    """Registrations, a row for each certificate."""
+    with serving.opened(Settings()) as base, base.begin() as connection:
+        rows = directory.registrations(connection)
+    columns = ("id", "company", "role", "status", "sha256_fingerprint", "certificate_until", "uri")
+    show("Registrations", rows, columns, as_json=as_json)
+
+
+@channel.command("bind")
+def bind_channel(identifier: str, certificate: Certificate, name: str = "customer channel") -> None:
+    """Let a front end of customers sign as urn:flexiciency:customer-channel:IDENTIFIER."""
+    loaded = load(certificate)
+    with serving.opened(Settings()) as base, base.begin() as connection:
+        directory.bind_channel(connection, identifier, name, loaded, datetime.now(UTC))
+    done(f"urn:flexiciency:customer-channel:{identifier} signs with {describe(loaded)}")
+
+
+@channel.command("list")
+def list_channels(as_json: Json = False) -> None:
+    """Customers' channels."""
+    with serving.opened(Settings()) as base, base.begin() as connection:
+        rows = directory.channels(connection)
+    show("Customers' channels", rows, ("id", "name", "sha256_fingerprint", "bound_at"), as_json=as_json)
+
+
+@service.command("add")
+def add_service(
+    identifier: str, description: Annotated[str, typer.Option()],
+    quantity: Quantity = Quantity.ENERGY_CONSUMPTION, time_step: TimeStep = TimeStep.PT15M,
+    aggregation_level: str = "None", aggregation_method: str | None = None,
+    consent: Annotated[bool, typer.Option(help="CustomerConsentMandatory.")] = True,
+) -> None:  # fmt: skip
+    """Enter a data service that this DSO provides."""
+    settings = Settings()
+    entered = Service(
+        identifier, settings.registration_id, description, aggregation_level, aggregation_method, quantity, time_step,
+        customer_consent_mandatory=consent,
+    )  # fmt: skip
+    with serving.opened(settings) as base, base.begin() as connection:
+        directory.add_service(connection, entered)
+    done(f"{identifier}: {quantity} every {time_step}, consent {'mandatory' if consent else 'not needed'}")
+
+
+@service.command("list")
+def list_services(as_json: Json = False) -> None:
+    """Services."""
+    with serving.opened(Settings()) as base, base.begin() as connection:
+        rows = directory.services(connection)
+    columns = ("id", "provider", "service_type", "quantity", "time_step", "consent_mandatory")
+    show("Services", rows, columns, as_json=as_json)
+
+
+@subscription.command("add")
+def add_subscription(
+    identifier: str, requester: Annotated[str, typer.Option()], services: Annotated[list[str], typer.Option("--service")],
+    data_details: str = "As the service describes", processing_details: str = "As agreed",
+) -> None:  # fmt: skip
+    """Enter a subscription of a requester to services of this DSO, as Validated."""
+    settings = Settings()
+    entered = Subscription(
+        identifier, settings.registration_id, requester, data_details, processing_details, tuple(services)
+    )
+    with serving.opened(settings) as base, base.begin() as connection:
+        directory.add_subscription(connection, entered, datetime.now(UTC))
+    done(f"{identifier}: {requester} may ask for {len(services)} service(s)")
+
+
+@subscription.command("list")
+def list_subscriptions(as_json: Json = False) -> None:
+    """B2B service subscriptions."""
+    with serving.opened(Settings()) as base, base.begin() as connection:
+        rows = directory.subscriptions(connection)
+    show("Subscriptions", rows, ("id", "provider", "requester", "status", "validated"), as_json=as_json)
+
+
+@pods.command("import")
+def import_file(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)]) -> None:
+    """Import PoDs and holders from CSV with a header line; all lines or none. Times are ISO 8601 with offset."""
+    try:
+        with serving.opened(Settings()) as base, base.begin() as connection:
+            count = import_pods(connection, _records(file))
+    except ValueError as error:
+        failed("FileInvalid", f"{file}: {error}")
+        raise typer.Exit(1) from None
+    done(f"{count} records imported.")
+
+
+def _records(file: Path) -> Iterator[PodRecord]:
+    with file.open(encoding="utf-8", newline="") as opened:
+        lines = csv.DictReader(opened)
+        missing = set(COLUMNS[:-1]) - set(lines.fieldnames or ())
+        if missing:
+            raise ValueError(f"columns {sorted(missing)} are missing; expected {', '.join(COLUMNS)}")
+        for line in lines:
+            try:
+                yield PodRecord(
+                    pod=line["pod"], country=line["country"], city=line["city"], street=line["street"],
+                    load_area=line["load_area"] or None, time_zone=line["time_zone"],
+                    customer_id=line["customer_id"], held_from=_instant(line["held_from"]),
+                    held_until=_instant(line["held_until"]) if line.get("held_until") else None,
+                )  # fmt: skip
+            except ValueError as error:
+                raise ValueError(f"line {lines.line_num}: {error}") from None
+
+
+def _instant(text: str) -> datetime:
+    instant = datetime.fromisoformat(text)
+    if instant.tzinfo is None:
+        raise ValueError(f"{text!r} has no offset; write 2020-01-01T00:00:00+01:00")
+    return instant
+
+
+def _set_status(identifier: str, status: str) -> None:
+    with serving.opened(Settings()) as base, base.begin() as connection:
+        directory.set_status(connection, identifier, status, datetime.now(UTC))
+    done(f"{identifier} is {status}.")

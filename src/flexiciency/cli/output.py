@@ -1,0 +1,42 @@
+"""What the commands print: tables for people, JSON for programs, one line for an error."""
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+out = Console()
+err = Console(stderr=True)
+
+
+def show(title: str, rows: Iterable[Sequence[Any]], columns: Sequence[str], *, as_json: bool) -> None:
+    """Rows as a table, or as a JSON list of objects on standard output."""
+    if as_json:
+        listed = [dict(zip(columns, map(_plain, row), strict=True)) for row in rows]
+        out.print_json(json.dumps(listed))
+        return
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        table.add_column(column.replace("_", " "), overflow="fold")
+    for row in rows:
+        table.add_row(*("" if value is None else str(_plain(value)) for value in row))
+    out.print(table)
+
+
+def done(text: str) -> None:
+    """One line that says what was done."""
+    out.print(text, highlight=False, soft_wrap=True)
+
+
+def failed(code: str, text: str) -> None:
+    """One line that says what went wrong and what to do, on standard error."""
+    err.print(f"{code}: {text}", style="red", markup=False, highlight=False, soft_wrap=True)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds")
+    return value if isinstance(value, bool | int | float | str) or value is None else str(value)

@@ -1,0 +1,66 @@
+"""What happened: `flexiciency evidence` and `flexiciency deliveries`."""
+
+import sys
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from flexiciency import serving
+from flexiciency.cli.output import done, failed, show
+from flexiciency.config import Settings
+from flexiciency.delivery.jobs import defer_push
+from flexiciency.store import evidence as kept
+from flexiciency.store import records
+from flexiciency.store.database import driver
+
+evidence = typer.Typer(no_args_is_help=True, help="Messages as they travelled.")
+deliveries = typer.Typer(no_args_is_help=True, help="What goes to market players.")
+PARTS = {"evidence": evidence, "deliveries": deliveries}
+
+Json = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
+Limit = Annotated[int, typer.Option(min=1, help="At most so many.")]
+
+
+@evidence.command("list")
+def list_evidence(
+    message_id: str | None = None, peer: str | None = None, limit: Limit = 50, as_json: Json = False
+) -> None:
+    """Messages, the latest first; --message-id finds a message and its reply."""
+    with serving.opened(Settings()) as base, base.begin() as connection:
+        rows = records.evidence(connection, message_id=message_id, peer=peer, limit=limit)
+    columns = ("row", "at", "direction", "peer", "action", "message_id", "code", "verified", "size")
+    show("Evidence", rows, columns, as_json=as_json)
+
+
+@evidence.command("show")
+def show_evidence(row: int) -> None:
+    """One message, byte for byte, to standard output."""
+    with serving.opened(Settings()) as base, base.begin() as connection:
+        try:
+            for piece in kept.read(connection, row):
+                sys.stdout.buffer.write(piece)
+        except LookupError as error:
+            failed("ReferenceUnknown", str(error))
+            raise typer.Exit(1) from None
+    sys.stdout.buffer.flush()
+
+
+@deliveries.command("list")
+def list_deliveries(state: str | None = None, limit: Limit = 50, as_json: Json = False) -> None:
+    """Deliveries, the latest first."""
+    with serving.opened(Settings()) as base, base.begin() as connection:
+        rows = records.deliveries(connection, state=state, limit=limit)
+    columns = (
+        "id", "created_at", "recipient", "operation", "state", "attempts", "sent_at", "received_at", "last_error"
+    )  # fmt: skip
+    show("Deliveries", rows, columns, as_json=as_json)
+
+
+@deliveries.command()
+def resend(delivery_id: UUID) -> None:
+    """Push a Dead delivery again."""
+    with serving.opened(Settings()) as base, base.begin() as connection:
+        records.reopen(connection, delivery_id)
+        defer_push(driver(connection), delivery_id)
+    done(f"{delivery_id} is queued again.")

@@ -1,0 +1,142 @@
+"""The processes of a gateway: granian's workers, delivery workers beside them, and the embedded database below."""
+
+import ipaddress
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+from granian.constants import Interfaces
+from granian.server import Server
+
+from flexiciency import app
+from flexiciency.config import Settings
+from flexiciency.delivery import worker
+from flexiciency.soap.wsgi import Site
+from flexiciency.store import migrate
+from flexiciency.store.database import Database
+from flexiciency.store.embedded import EmbeddedServer
+
+log = structlog.get_logger()
+
+DATABASE_VARIABLE = "FLEXICIENCY_DATABASE_URL"
+RESTART_SECONDS = 2.0
+"""Before a delivery worker that ended by itself is started again."""
+
+
+class NotServed(Exception):  # noqa: N818  named like the coded errors
+    """The gateway cannot be served as set; the message says why and what to change."""
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[Database]:
+    """The database that the settings name, or the embedded one, at the schema of this release."""
+    with _url(settings) as url:
+        database = Database(url)
+        try:
+            migrate.upgrade(database)
+            yield database
+        finally:
+            database.close()
+
+
+def wsgi() -> Site:
+    """What each granian worker serves; the database is in the environment, set by `serve`."""
+    settings = Settings()
+    return app.site(settings, Database(os.environ[DATABASE_VARIABLE], pool_size=settings.threads))
+
+
+def serve(settings: Settings, *, behind_proxy: bool = False) -> None:
+    """Serve until told to stop (SIGINT, SIGTERM); leaves nothing running. Raises NotServed."""
+    _check_address(settings, behind_proxy=behind_proxy)
+    with opened(settings) as database:
+        os.environ[DATABASE_VARIABLE] = database.url
+        database.close()  # each process has its own connections
+        stopping = threading.Event()
+        watchers = [
+            threading.Thread(target=_keep_working, args=(stopping,), daemon=True)
+            for _ in range(settings.delivery_workers)
+        ]
+        for watcher in watchers:
+            watcher.start()
+        try:
+            _granian(settings).serve()
+        finally:
+            stopping.set()
+            for watcher in watchers:
+                watcher.join()
+
+
+def work(settings: Settings) -> None:
+    """Deliver until told to stop (SIGINT, SIGTERM)."""
+    with opened(settings) as database:
+        worker.run(
+            database, app.pusher(settings, database), attempts=settings.push_attempts, concurrency=settings.threads
+        )
+
+
+@contextmanager
+def _url(settings: Settings) -> Iterator[str]:
+    if settings.database_url is not None:
+        yield settings.database_url.get_secret_value()
+        return
+    server = EmbeddedServer(settings.data)
+    log.info("embedded PostgreSQL", folder=str(server.folder), hint=f"set {DATABASE_VARIABLE} to use another")
+    with server as url:
+        yield url
+
+
+def _check_address(settings: Settings, *, behind_proxy: bool) -> None:
+    loopback = settings.host == "localhost" or ipaddress.ip_address(settings.host).is_loopback
+    if not loopback and settings.tls_certificate_file is None and not behind_proxy:
+        raise NotServed(
+            f"{settings.host} is not loopback, so HTTPS is needed: set tls_certificate_file and tls_key_file, or say "
+            "--behind-proxy when a proxy in front ends TLS."
+        )
+
+
+def _granian(settings: Settings) -> Server:
+    return Server(
+        "flexiciency.serving:wsgi",
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.WSGI,
+        factory=True,
+        workers=settings.workers,
+        blocking_threads=settings.threads,
+        # What waits behind the threads; beyond it clients wait in the listen queue, slow ones hold no thread.
+        backpressure=max(64, settings.threads * 8),
+        ssl_cert=settings.tls_certificate_file,
+        ssl_key=settings.tls_key_file,
+        respawn_failed_workers=True,
+        # lxml keeps every element name it has seen for as long as a process lives.
+        workers_max_rss=settings.worker_megabytes,
+        log_enabled=False,
+    )
+
+
+def _keep_working(stopping: threading.Event) -> None:
+    """One delivery worker in a process of its own, started again if it ends by itself."""
+    while not stopping.is_set():
+        process = subprocess.Popen([sys.executable, "-m", "flexiciency.cli.main", "work"], start_new_session=True)
+        while process.poll() is None and not stopping.wait(0.2):
+            pass
+        if stopping.is_set():
+            process.send_signal(signal.SIGTERM)
+            _wait(process)
+            return
+        log.error("delivery worker ended", code=process.returncode, again_in=RESTART_SECONDS)
+        stopping.wait(RESTART_SECONDS)
+
+
+def _wait(process: "subprocess.Popen[bytes]") -> None:
+    """Give a worker time to finish its push, then end it: what it had not finished is delivered later."""
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

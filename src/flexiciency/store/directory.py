@@ -1,0 +1,262 @@
+"""The operator's facts: who takes part, with which certificate, and which services and subscriptions there are.
+
+Entered by hand until a Market Place keeps them (MPL-*, MKP-SRV-DES, B2B-SRV-SUB). An id given again changes the entry.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from psycopg.errors import ForeignKeyViolation, UniqueViolation
+from sqlalchemy import Connection, Row, Table, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
+
+from flexiciency.contract.series import Quantity, TimeStep
+from flexiciency.errors import IdentifierTaken, ReferenceUnknown
+from flexiciency.store import tables
+from flexiciency.wire.identity import fingerprint_of, valid_between
+
+DATA_SERVICES = {"None": "IndividualDataProvision"}
+"""Service type by aggregation level; every other level is an AggregatedDataProvision."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """MPL-REG with what hangs on it: company (MPL-DES), certificate (MPL-AUT) and push address (MPL-ADD)."""
+
+    id: str
+    company: str
+    company_type: str
+    role: str
+    certificate: x509.Certificate
+    uri: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """MKP-SRV-DES of a data provision."""
+
+    id: str
+    provider_id: str
+    description: str
+    aggregation_level: str
+    aggregation_method: str | None
+    quantity: Quantity
+    time_step: TimeStep
+    customer_consent_mandatory: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """B2B-SRV-SUB, validated."""
+
+    id: str
+    provider_id: str
+    requester_id: str
+    data_details: str
+    processing_details: str
+    services: tuple[str, ...]
+
+
+def add_registration(connection: Connection, registration: Registration, now: datetime) -> None:
+    """Enter an Active registration; its company is shared by registrations with the same company name."""
+    description_id = f"urn:flexiciency:company:{registration.company}"
+    _put(
+        connection,
+        tables.market_player_description,
+        id=description_id,
+        company_information=registration.company,
+        company_type=registration.company_type,
+        contact={},
+        territory=[],
+    )
+    _put(
+        connection,
+        tables.market_player_registration,
+        id=registration.id,
+        description_id=description_id,
+        role=registration.role,
+        status="Active",
+        since=now,
+    )
+    add_certificate(connection, registration.id, registration.certificate)
+    if registration.uri is not None:
+        _put(
+            connection,
+            tables.market_player_location,
+            id=f"{registration.id}:location",
+            registration_id=registration.id,
+            uri=registration.uri,
+        )
+
+
+def add_certificate(connection: Connection, registration_id: str, certificate: x509.Certificate) -> None:
+    """Bind a certificate to the company of a registration (MPL-AUT), beside those bound already."""
+    first, last = valid_between(certificate)
+    fingerprint = fingerprint_of(certificate)
+    _put(
+        connection,
+        tables.market_player_authentication,
+        id=f"{registration_id}:{fingerprint}",
+        registration_id=registration_id,
+        contact_point=certificate.subject.rfc4514_string(),
+        fingerprint=fingerprint,
+        certificate=certificate.public_bytes(Encoding.DER),
+        valid_from=first,
+        valid_until=last,
+        withdrawn_at=None,
+    )
+
+
+def set_status(connection: Connection, registration_id: str, status: str, now: datetime) -> None:
+    """Active ↔ Suspended → Withdrawn. Raises ReferenceUnknown."""
+    registration = tables.market_player_registration
+    changed = connection.execute(
+        update(registration).where(registration.c.id == registration_id).values(status=status, since=now)
+    )
+    if changed.rowcount == 0:
+        raise ReferenceUnknown(f"There is no registration {registration_id}. `registration list` shows all.")
+
+
+def bind_channel(
+    connection: Connection, channel_id: str, name: str, certificate: x509.Certificate, now: datetime
+) -> None:
+    """Bind a certificate to a customers' channel."""
+    _put(
+        connection,
+        tables.customer_channel,
+        id=channel_id,
+        name=name,
+        fingerprint=fingerprint_of(certificate),
+        certificate=certificate.public_bytes(Encoding.DER),
+        bound_at=now,
+        withdrawn_at=None,
+    )
+
+
+def add_service(connection: Connection, service: Service) -> None:
+    """Enter a service of this provider."""
+    _put(
+        connection,
+        tables.service_description,
+        id=service.id,
+        provider_id=service.provider_id,
+        service_type=DATA_SERVICES.get(service.aggregation_level, "AggregatedDataProvision"),
+        short_description=service.description,
+        usage_details=service.description,
+        aggregation_level=service.aggregation_level,
+        aggregation_method=service.aggregation_method,
+        quantity=service.quantity.value,
+        time_step=service.time_step.value,
+        customer_consent_mandatory=service.customer_consent_mandatory,
+    )
+
+
+def add_subscription(connection: Connection, subscription: Subscription, now: datetime) -> None:
+    """Enter a validated B2B service subscription."""
+    _put(
+        connection,
+        tables.b2b_service_subscription,
+        id=subscription.id,
+        provider_id=subscription.provider_id,
+        requester_id=subscription.requester_id,
+        status="Validated",
+        validation_date=now,
+        data_details=subscription.data_details,
+        processing_details=subscription.processing_details,
+        version=1,
+    )
+    for service_id in subscription.services:
+        _put(
+            connection,
+            tables.b2b_service_subscription_description,
+            subscription_id=subscription.id,
+            service_description_id=service_id,
+        )
+
+
+def registrations(connection: Connection) -> list[Row[Any]]:
+    """Each registration with its company, certificate and push address."""
+    registration, description = tables.market_player_registration, tables.market_player_description
+    authentication, location = tables.market_player_authentication, tables.market_player_location
+    joined = (
+        registration.join(description, description.c.id == registration.c.description_id)
+        .outerjoin(authentication, authentication.c.registration_id == registration.c.id)
+        .outerjoin(location, location.c.registration_id == registration.c.id)
+    )
+    return list(
+        connection.execute(
+            select(
+                registration.c.id,
+                description.c.company_information.label("company"),
+                registration.c.role,
+                registration.c.status,
+                authentication.c.fingerprint,
+                authentication.c.valid_until,
+                location.c.uri,
+            )
+            .select_from(joined)
+            .order_by(description.c.company_information, registration.c.id)
+        )
+    )
+
+
+def channels(connection: Connection) -> list[Row[Any]]:
+    """Each customers' channel."""
+    channel = tables.customer_channel
+    return list(connection.execute(select(channel.c.id, channel.c.name, channel.c.fingerprint, channel.c.bound_at)))
+
+
+def services(connection: Connection) -> list[Row[Any]]:
+    """Each service description."""
+    service = tables.service_description
+    return list(
+        connection.execute(
+            select(
+                service.c.id,
+                service.c.provider_id,
+                service.c.service_type,
+                service.c.quantity,
+                service.c.time_step,
+                service.c.customer_consent_mandatory,
+            )
+        )
+    )
+
+
+def subscriptions(connection: Connection) -> list[Row[Any]]:
+    """Each B2B service subscription."""
+    subscription = tables.b2b_service_subscription
+    return list(
+        connection.execute(
+            select(
+                subscription.c.id,
+                subscription.c.provider_id,
+                subscription.c.requester_id,
+                subscription.c.status,
+                subscription.c.validation_date,
+            )
+        )
+    )
+
+
+def _put(connection: Connection, table: Table, **values: Any) -> None:
+    """Insert a row, or change the one with the same key. Raises ReferenceUnknown or IdentifierTaken."""
+    keys = [column.name for column in table.primary_key]
+    changes = {name: value for name, value in values.items() if name not in keys}
+    statement = insert(table).values(values)
+    try:
+        with connection.begin_nested():
+            if changes:
+                connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changes))
+            else:
+                connection.execute(statement.on_conflict_do_nothing())
+    except IntegrityError as error:
+        if isinstance(error.orig, ForeignKeyViolation):
+            raise ReferenceUnknown(f"{table.name}: {error.orig.diag.message_detail} Enter that first.") from None
+        if isinstance(error.orig, UniqueViolation):
+            raise IdentifierTaken(f"{table.name}: {error.orig.diag.message_detail}") from None
+        raise

@@ -1,0 +1,62 @@
+"""PoD master data: where each point of delivery is, and which customer held it when."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from psycopg.types.range import TimestamptzRange
+from sqlalchemy import Connection
+
+from flexiciency.store.database import driver
+
+
+@dataclass(frozen=True, slots=True)
+class PodRecord:
+    """A PoD and one holder; a PoD with several holders comes several times. `held_until` None: to this day."""
+
+    pod: str
+    country: str
+    city: str
+    street: str
+    load_area: str | None
+    time_zone: str
+    customer_id: str
+    held_from: datetime
+    held_until: datetime | None
+
+
+_STAGE = """
+CREATE TEMPORARY TABLE staged_pod (pod text, country text, city text, street text, load_area text, time_zone text,
+    customer_id text, held tstzrange) ON COMMIT DROP
+"""
+_COPY = "COPY staged_pod FROM STDIN"
+_PODS = """
+INSERT INTO pod (pod, country, city, street, load_area, time_zone)
+SELECT DISTINCT ON (pod) pod, country, city, street, load_area, time_zone FROM staged_pod ORDER BY pod
+ON CONFLICT (pod) DO UPDATE SET country = EXCLUDED.country, city = EXCLUDED.city, street = EXCLUDED.street,
+    load_area = EXCLUDED.load_area, time_zone = EXCLUDED.time_zone
+"""
+# The latest import says who held a PoD: what it says of a PoD replaces what was known of it.
+_FORGET_HOLDERS = "DELETE FROM pod_holder h USING pod p, staged_pod s WHERE h.pod_id = p.id AND p.pod = s.pod"
+_HOLDERS = """
+INSERT INTO pod_holder (pod_id, customer_id, held)
+SELECT p.id, s.customer_id, s.held FROM staged_pod s JOIN pod p ON p.pod = s.pod
+"""
+
+
+def import_pods(connection: Connection, records: Iterable[PodRecord]) -> int:
+    """Store PoDs and holders, all or none; gives the number of records. A second import changes what the first said."""
+    below, count = driver(connection), 0
+    below.execute(_STAGE)
+    with below.cursor() as cursor, cursor.copy(_COPY) as copy:
+        for record in records:
+            copy.write_row(
+                (
+                    record.pod, record.country, record.city, record.street, record.load_area, record.time_zone,
+                    record.customer_id, TimestamptzRange(record.held_from, record.held_until),
+                )
+            )  # fmt: skip
+            count += 1
+    for statement in (_PODS, _FORGET_HOLDERS, _HOLDERS):
+        below.execute(statement)
+    return count
