@@ -4,7 +4,11 @@ import re
 import tomllib
 from pathlib import Path
 
+import pytest
+
 from flexiciency.contract.catalogue import OPERATIONS
+from flexiciency.domain.reasons import SENTENCES, ReasonCode
+from tests.errors_page import page
 
 ROOT = Path(__file__).parents[1]
 
@@ -37,3 +41,27 @@ def test_the_readme_lists_what_is_offered_and_what_is_not() -> None:
 def test_the_readme_opens_with_the_two_commands() -> None:
     text = (ROOT / "README.md").read_text("utf-8")
     assert text.split("```")[1].split() == ["console", "make", "demo", "make", "test"]
+
+
+def test_the_page_of_errors_is_made_from_the_code() -> None:
+    assert (ROOT / "docs" / "errors.md").read_text("utf-8") == page()
+
+
+def test_every_reason_has_its_sentence() -> None:
+    assert set(SENTENCES) == set(ReasonCode)
+
+
+@pytest.mark.parametrize("document", ["decisions.md", "flow.md", "integrate.md", "extend.md"])
+def test_every_path_that_a_document_names_exists(document: str) -> None:
+    text = (ROOT / "docs" / document).read_text("utf-8")
+    named = set(re.findall(r"`((?:src|tests|xsd|wsdl|docs|samples)/[\w./-]*)`", text))
+    inside = set(re.findall(r"`((?:soap|wire|contract|services|domain|store|delivery|client)/\w+\.py)`", text))
+    paths = {ROOT / path for path in named} | {ROOT / "src" / "flexiciency" / path for path in inside}
+    assert paths
+    assert sorted(str(path) for path in paths if not path.exists()) == []
+
+
+def test_each_decision_of_the_contract_has_its_row() -> None:
+    text = (ROOT / "docs" / "decisions.md").read_text("utf-8")
+    rows = re.findall(r"^\| (\d+) \| .+ \| .*`.+`.* \| .+ \|$", text, re.MULTILINE)
+    assert [int(number) for number in rows] == list(range(1, 16))

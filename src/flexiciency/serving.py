@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import structlog
 from granian.constants import Interfaces
-from granian.server import Server
+from granian.server.mp import MPServer
 
 from flexiciency import app
 from flexiciency.config import Settings
@@ -74,9 +74,7 @@ def serve(settings: Settings, *, behind_proxy: bool = False) -> None:
 def work(settings: Settings) -> None:
     """Deliver until told to stop (SIGINT, SIGTERM)."""
     with opened(settings) as database:
-        worker.run(
-            database, app.pusher(settings, database), attempts=settings.push_attempts, concurrency=settings.threads
-        )
+        worker.run(database, app.pusher(settings, database), concurrency=settings.threads)
 
 
 @contextmanager
@@ -99,8 +97,8 @@ def _check_address(settings: Settings, *, behind_proxy: bool) -> None:
         )
 
 
-def _granian(settings: Settings) -> Server:
-    return Server(
+def _granian(settings: Settings) -> MPServer:
+    return MPServer(
         "flexiciency.serving:wsgi",
         address=settings.host,
         port=settings.port,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from flexiciency.demo import story
+from flexiciency.cli.output import failed
 
 
 def register(cli: typer.Typer) -> None:
@@ -20,4 +20,9 @@ def demo(
     ),
 ) -> None:
     """Consent to acknowledged load curve, over signed SOAP, between separate processes on this machine."""
+    try:
+        from flexiciency.demo import story  # noqa: PLC0415  an extra, and slow to import: other commands do without
+    except ModuleNotFoundError as missing:
+        failed("NotInstalled", f"{missing.name} is missing: pip install 'flexiciency[demo]'.")
+        raise typer.Exit(1) from None
     story.play(json_file, picture)

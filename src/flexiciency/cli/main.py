@@ -3,11 +3,12 @@
 import os
 import sys
 from collections.abc import Callable
+from typing import Annotated
 
 import typer
 from pydantic import ValidationError
 
-from flexiciency.cli import certificates
+from flexiciency.cli import certificates, demo
 from flexiciency.cli.output import failed
 from flexiciency.errors import GatewayError
 
@@ -19,24 +20,29 @@ cli = typer.Typer(
     help="SOAP/XML gateway for consents and meter data after FLEXICIENCY D2.3.",
 )
 cli.add_typer(certificates.cli, name="certificate")
+demo.register(cli)
+
+GATEWAY_COMMANDS = (
+    "serve", "work", "deliver", "database", "registration", "channel", "service", "subscription", "pods",
+    "evidence", "deliveries",
+)  # fmt: skip
+"""What a base install, which is the client, does not have."""
 
 try:
-    from flexiciency.cli import demo, gateway, operator, records
+    from flexiciency.cli import gateway, operator, records
 except ModuleNotFoundError as missing:
     if (missing.name or "").startswith("flexiciency"):
         raise
-    NEEDS = (
-        f"`{missing.name}` is not installed: this command needs the extra gateway (pip install flexiciency[gateway])."
-    )
+    _missing = missing.name
 
-    def _refuse() -> None:
-        raise typer.BadParameter(NEEDS)
+    def _refuse(_arguments: Annotated[list[str] | None, typer.Argument(hidden=True)] = None) -> None:
+        failed("NotInstalled", f"{_missing} is missing: pip install 'flexiciency[gateway]'.")
+        raise typer.Exit(1)
 
-    for name in ("serve", "work", "deliver", "demo", "database", "registration", "channel", "service", "pods"):
+    for name in GATEWAY_COMMANDS:
         cli.command(name, help="Needs the extra gateway.", context_settings={"ignore_unknown_options": True})(_refuse)
 else:
     gateway.register(cli)
-    demo.register(cli)
     for name, part in {**operator.PARTS, **records.PARTS}.items():
         cli.add_typer(part, name=name)
 
@@ -53,10 +59,8 @@ def _run(command: Callable[[], object]) -> int:
         failed(error.code, error.message)
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-        failed(
-            "SettingsInvalid",
-            f"{problems}. Set them in flexiciency.toml or as FLEXICIENCY_… variables; see docs/run.md.",
-        )
+        remedy = "Set them in flexiciency.toml or as FLEXICIENCY_… variables; docs/run.md lists them."
+        failed("SettingsInvalid", f"{problems}. {remedy}")
     except KeyboardInterrupt:
         failed("Interrupted", "Stopped.")
     except BrokenPipeError:

@@ -133,7 +133,8 @@ def list_services(as_json: Json = False) -> None:
 
 @subscription.command("add")
 def add_subscription(
-    identifier: str, requester: Annotated[str, typer.Option()], services: Annotated[list[str], typer.Option("--service")],
+    identifier: str, requester: Annotated[str, typer.Option()],
+    services: Annotated[list[str], typer.Option("--service")],
     data_details: str = "As the service describes", processing_details: str = "As agreed",
 ) -> None:  # fmt: skip
     """Enter a subscription of a requester to services of this DSO, as Validated."""

@@ -30,7 +30,11 @@ log = structlog.get_logger()
 
 
 class PushFailed(Exception):  # noqa: N818  tells Procrastinate to try again
-    """An attempt failed; the delivery is Retrying, or Dead."""
+    """An attempt failed; the delivery is Retrying."""
+
+
+class PushGivenUp(Exception):  # noqa: N818  tells Procrastinate that there is nothing left to try
+    """The last attempt failed; the delivery is Dead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,10 @@ class Pusher:
         self._sender = sender
 
     def push(self, delivery_id: UUID) -> None:
-        """Push one delivery unless it is received already. Raises PushFailed for another attempt."""
+        """Push one delivery unless it is received already.
+
+        Raises PushFailed for another attempt, PushGivenUp after the last, Unavailable when the database is.
+        """
         ready = self._leave(delivery_id)
         if ready is None:
             return
@@ -64,8 +71,8 @@ class Pusher:
             self._sender.addresses.check(partner.url)
             self._sender.poster.post(partner, message, lambda data, reply: replies.append(self._reply(data, reply)))
         except GatewayError as error:
-            self._failed(delivery_id, replies, error)
-            raise PushFailed(error.message) from error
+            dead = self._failed(delivery_id, replies, error)
+            raise (PushGivenUp if dead else PushFailed)(error.message) from error
         finally:
             message.close()
         self._received(delivery_id, replies)
@@ -103,13 +110,14 @@ class Pusher:
                 evidence.record(tx.core, reply)
             deliveries.mark_received(tx, delivery_id, self._sender.clock())
 
-    def _failed(self, delivery_id: UUID, replies: list[Evidence], error: GatewayError) -> None:
+    def _failed(self, delivery_id: UUID, replies: list[Evidence], error: GatewayError) -> bool:
+        """Whether that was the last attempt."""
         code = error.partner_code if isinstance(error, PartnerFault) else error.code
         log.warning("push failed", delivery_id=str(delivery_id), code=code, reason=error.message)
         with transaction(self._database) as tx:
             for reply in replies:
                 evidence.record(tx.core, reply)
-            deliveries.mark_failed(tx, delivery_id, f"{code}: {error.message}"[:500], self._sender.attempts)
+            return deliveries.mark_failed(tx, delivery_id, f"{code}: {error.message}"[:500], self._sender.attempts)
 
     def _reply(self, data: bytes, reply: Verified) -> Evidence:
         addressing = reply.addressing

@@ -7,15 +7,16 @@ from procrastinate import JobContext, RetryStrategy
 
 from flexiciency.delivery.jobs import PUSH, QUEUE
 from flexiciency.delivery.push import Pusher, PushFailed
+from flexiciency.errors import Unavailable
 from flexiciency.store.database import Database
 
 RESUME = "flexiciency.resume"
 
 
-def worker_app(database: Database, pusher: Pusher, attempts: int) -> procrastinate.App:
-    """Procrastinate on this database; a push is tried `attempts` times, waiting 2, 4, 8, … seconds."""
+def worker_app(database: Database, pusher: Pusher) -> procrastinate.App:
+    """Procrastinate on this database; between its attempts, which the pusher counts, a push waits 2, 4, 8, … seconds."""
     app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=database.url))
-    retry = RetryStrategy(max_attempts=attempts, exponential_wait=2, retry_exceptions=[PushFailed])
+    retry = RetryStrategy(exponential_wait=2, retry_exceptions=[PushFailed, Unavailable])
 
     @app.task(name=PUSH, queue=QUEUE, retry=retry)
     def push(delivery_id: str) -> None:
@@ -33,8 +34,8 @@ def worker_app(database: Database, pusher: Pusher, attempts: int) -> procrastina
     return app
 
 
-def run(database: Database, pusher: Pusher, *, attempts: int, concurrency: int, wait: bool = True) -> None:
+def run(database: Database, pusher: Pusher, *, concurrency: int, wait: bool = True) -> None:
     """Work until told to stop (SIGINT, SIGTERM); without `wait`, until no job is left."""
-    app = worker_app(database, pusher, attempts)
+    app = worker_app(database, pusher)
     with app.open():
         app.run_worker(queues=[QUEUE], concurrency=concurrency, wait=wait)

@@ -7,6 +7,9 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from sqlalchemy import text
 
 from flexiciency.client import Counts
@@ -99,7 +102,7 @@ def _dso(database: Database, revocation: Revocation) -> dict[str, int]:
         }
 
 
-def _difference(plan: Plan, town: Town, received: dict[str, dict[int, object]], revoked: str) -> float:
+def _difference(plan: Plan, town: Town, received: dict[str, dict[int, NDArray[np.int64]]], revoked: str) -> float:
     """Largest difference in kWh between a value imported and the same value received, summed over each PoD."""
     largest = 0
     for pod in town.pods[: plan.consenting]:
@@ -117,24 +120,16 @@ def _difference(plan: Plan, town: Town, received: dict[str, dict[int, object]], 
 
 def draw(plan: Plan, pod: str, file: Path) -> None:
     """A picture of one delivered load curve, from what the player received."""
-    import matplotlib  # noqa: PLC0415  slow to import, and needed here only
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot  # noqa: PLC0415
-
     series = received_series(plan.player_file)[pod]
-    starts = sorted(series)
-    days = [datetime.fromtimestamp(start, tz=None) for start in starts]  # noqa: DTZ006  an axis in local time
-    figure, axes = pyplot.subplots(figsize=(11, 4))
-    for start, day in zip(starts, days, strict=True):
-        watts = series[start] * 4
-        hours = [day.timestamp() / 86400 + quarter / 96 for quarter in range(len(watts))]
-        axes.plot([hour - days[0].timestamp() / 86400 + 1 for hour in hours], watts / 1000, color="#1f5fa8", lw=0.8)
-    axes.set_xlabel("day of January 2025")
+    first = min(series)
+    instants = np.concatenate([start + 900 * np.arange(len(wh)) for start, wh in sorted(series.items())])
+    kilowatts = np.concatenate([wh for _, wh in sorted(series.items())]) * 4 / 1000
+    figure = Figure(figsize=(11, 4), layout="constrained")
+    axes = figure.subplots()
+    axes.plot((instants - first) / 86400 + 1, kilowatts, color="#1f5fa8", linewidth=0.8)
+    axes.set_xlabel(f"day from {plan.first_day}")
     axes.set_ylabel("kW")
     axes.set_title(f"Load curve of PoD {pod}, as delivered and acknowledged")
     axes.grid(visible=True, alpha=0.3)
     file.parent.mkdir(parents=True, exist_ok=True)
-    figure.tight_layout()
     figure.savefig(file, dpi=120)
-    pyplot.close(figure)

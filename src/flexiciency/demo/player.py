@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from flexiciency.client import (
     ConsentAcknowledgement,
@@ -137,12 +138,11 @@ class Player:
     def _unacknowledged(self) -> list[tuple[str, str, list[str]]]:
         with closing(sqlite3.connect(self._file, timeout=30)) as database:
             waiting = database.execute("SELECT id, message_id FROM message WHERE NOT acknowledged").fetchall()
+            pods = "SELECT DISTINCT pod FROM series WHERE message = ?"
             return [
-                (identifier, message_id, [
-                    pod for (pod,) in database.execute("SELECT DISTINCT pod FROM series WHERE message = ?", (identifier,))
-                ])
+                (identifier, message_id, [pod for (pod,) in database.execute(pods, (identifier,))])
                 for identifier, message_id in waiting
-            ]  # fmt: skip
+            ]
 
     def _number(self, query: str) -> int:
         with closing(sqlite3.connect(self._file, timeout=30)) as database:
@@ -168,9 +168,9 @@ class Player:
         return self._stopping.is_set()
 
 
-def received_series(file: Path) -> dict[str, dict[int, np.ndarray[tuple[int], np.dtype[np.int64]]]]:
+def received_series(file: Path) -> dict[str, dict[int, NDArray[np.int64]]]:
     """What a player stored, by PoD and start (seconds since 1970): values in Wh."""
-    found: dict[str, dict[int, np.ndarray[tuple[int], np.dtype[np.int64]]]] = {}
+    found: dict[str, dict[int, NDArray[np.int64]]] = {}
     with closing(sqlite3.connect(file)) as database:
         for pod, start, content in database.execute("SELECT pod, start, wh FROM series ORDER BY pod, start"):
             found.setdefault(pod, {})[start] = np.frombuffer(content, "<i8")

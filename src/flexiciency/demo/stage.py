@@ -18,7 +18,7 @@ PATIENCE = 90.0
 """Seconds without progress after which the demo gives up."""
 
 
-class DemoFailed(GatewayError):
+class DemoFailed(GatewayError):  # noqa: N818  named like the other coded errors
     """The demo could not go on; the message says where, and shows the end of the log of the process concerned."""
 
 

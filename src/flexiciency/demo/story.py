@@ -61,6 +61,7 @@ class _Story:
         self._stage = Stage(plan)
         self._town = Town.make(plan.pods)
         self._consents: dict[str, str] = {}
+        self._since = datetime.now(UTC)
 
     def tell(self, began: float) -> _Told:
         """All acts; the players have left the stage when it returns."""
@@ -174,8 +175,6 @@ class _Story:
         days = (datetime.fromisoformat(end) - datetime.fromisoformat(first)).days
         self._wait(f"Days from {first} delivered and acknowledged", acknowledged, days)
         self._since = datetime.now(UTC)
-
-    _since = datetime(2000, 1, 1, tzinfo=UTC)
 
     def _revoke(self, channel: CustomerChannel, database: Database) -> Revocation:
         """One customer revokes half way (CUS-CON-REV), and the player is told."""

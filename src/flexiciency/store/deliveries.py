@@ -60,7 +60,7 @@ WHERE message_id = %(message_id)s AND recipient_id = %(recipient_id)s AND sent_a
 """
 _FAILED = """
 UPDATE delivery SET state = CASE WHEN attempts >= %(most)s THEN 'Dead' ELSE 'Retrying' END, last_error = %(error)s
-WHERE id = %(id)s AND received_at IS NULL
+WHERE id = %(id)s AND received_at IS NULL RETURNING state
 """
 _WITHHELD = """
 UPDATE delivery SET state = 'Dead', attempts = attempts + 1, last_error = %(error)s, received_at = %(now)s
@@ -191,9 +191,10 @@ def confirm(tx: Transaction, recipient_id: str, message_id: str, now: datetime) 
     tx.write(_CONFIRMED, recipient_id=recipient_id, message_id=message_id, now=now)
 
 
-def mark_failed(tx: Transaction, delivery_id: UUID, error: str, most: int) -> None:
-    """An attempt failed: Retrying, or Dead after `most` attempts."""
-    tx.write(_FAILED, id=delivery_id, error=error, most=most)
+def mark_failed(tx: Transaction, delivery_id: UUID, error: str, most: int) -> bool:
+    """An attempt failed: Retrying, or Dead after `most` attempts. Gives whether it is Dead."""
+    (rows,) = tx.read(Query(_FAILED, {"id": delivery_id, "error": error, "most": most}))
+    return any(row.state == "Dead" for row in rows)
 
 
 def mark_withheld(tx: Transaction, delivery_id: UUID, why: str, now: datetime) -> None:
