@@ -85,7 +85,7 @@ def proposal(identifier: str, activation_id: str, pods: list[str], **changes: An
     )
 
 
-def selection(start: datetime = START, end: datetime = END, **changes: Any) -> Any:
+def selection(start: datetime = START, end: datetime = END, /, **changes: Any) -> Any:
     """An IND-DAT-SEL of the service."""
     fields = {
         "Id": new_id(), "Quantity": "EnergyConsumption", "Period": B2B.Period(Start=start, End=end),
@@ -94,7 +94,7 @@ def selection(start: datetime = START, end: datetime = END, **changes: Any) -> A
     return B2B.IndividualDataSelection(**(fields | changes))
 
 
-def values(agreement: str, start: datetime = START, end: datetime = END, **changes: Any) -> Any:
+def values(agreement: str, start: datetime = START, end: datetime = END, /, **changes: Any) -> Any:
     """RequestIndividualDataValues."""
     return B2B.RequestIndividualDataValues(
         AgreementId=agreement, IndividualDataSelection=selection(start, end, **changes)
@@ -131,9 +131,7 @@ class Agreed:
     consents: dict[int, str]
 
 
-def agree(
-    player: Sender, channel: Sender, numbers: list[int], start: date = FIRST_DAY, end: date = END_DAY
-) -> Agreed:
+def agree(player: Sender, channel: Sender, numbers: list[int], start: date = FIRST_DAY, end: date = END_DAY) -> Agreed:
     """Consent of these customers, activation of their PoDs and an agreement, all over HTTP."""
     given = {number: new_id() for number in numbers}
     for number, identifier in given.items():

@@ -56,7 +56,8 @@ class Queue:
             Outbox().push_values(tx, PLAYER, Values(agreed.id, *DAY), object_id, datetime.now(UTC))
         with self.database.begin() as connection:
             found = connection.execute(select(tables.delivery.c.id).where(tables.delivery.c.object_id == object_id))
-            return found.scalar_one()
+            delivery: UUID = found.scalar_one()
+        return delivery
 
     def of(self, delivery_id: UUID) -> Row[Any]:
         """The delivery as it stands."""

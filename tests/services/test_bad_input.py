@@ -1,4 +1,4 @@
-"""Bad input over HTTP: each gets its coded fault, signed when the signature was good, and leaves evidence and no more."""
+"""Bad input over HTTP: each gets its coded fault, signed when the signature was good, and leaves evidence only."""
 
 import gzip
 import hashlib
@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lxml import etree
@@ -24,6 +25,7 @@ from flexiciency.wire.sign import canonical, sign_message
 from tests.attacks.forge import element, find, forged, refer_to, remove, tampered
 from tests.gateway import (
     DSO_URN,
+    Heard,
     Sender,
     added,
     bytes_of,
@@ -83,7 +85,7 @@ class Bench:
         return sign_message(content, Addressing(action=action, **fields), self.player.identity, datetime.now(UTC))
 
 
-def request(**changes: str) -> object:
+def request(**changes: str) -> Any:
     return activation(new_id(), [pod_name(0)], **changes)
 
 
@@ -222,7 +224,7 @@ def bench(world: World, url: str) -> Bench:
     return Bench(world, player_of(world, url), channel_of(world, url))
 
 
-def send(bench: Bench, post: Post) -> object:
+def send(bench: Bench, post: Post) -> Heard:
     headers = {"Content-Type": post.content_type} if post.content_type else {}
     if post.encoding:
         headers["Content-Encoding"] = post.encoding
@@ -350,7 +352,7 @@ def withdrawn(database: Database, table: Table) -> Iterator[None]:
             yield
 
 
-def last(database: Database, number: int) -> list[object]:
+def last(database: Database, number: int) -> list[Any]:
     """The latest rows of evidence, oldest first."""
     with database.begin() as connection:
         found = connection.execute(text("SELECT * FROM message ORDER BY id DESC LIMIT :n"), {"n": number}).all()

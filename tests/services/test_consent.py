@@ -108,9 +108,7 @@ def test_a_customer_without_consents_reads_none(channel: Sender, customers: Iter
     assert reply.findall(f"{B2CO}CustomerConsent") == []
 
 
-def test_some_pods_of_a_consent_can_be_revoked(
-    channel: Sender, database: Database, customers: Iterator[int]
-) -> None:
+def test_some_pods_of_a_consent_can_be_revoked(channel: Sender, database: Database, customers: Iterator[int]) -> None:
     number, other, identifier = next(customers), next(customers), new_id()
     move_in(database, other, customer_id(number), datetime(2025, 6, 1, tzinfo=UTC))
     pods = [pod_name(number), pod_name(other)]

@@ -76,7 +76,7 @@ class Killed(Exception):  # noqa: N818  not of the gateway's own errors
     """What a handler dies of."""
 
 
-def dies(call: Call) -> None:
+def dies(_: Call) -> None:
     raise Killed
 
 
@@ -94,7 +94,13 @@ DATABASES: list[Database] = []
     ("how", "code", "retriable"), [(dies, "InternalError", False), (loses_its_database, "Unavailable", True)]
 )
 def test_a_handler_that_dies_after_its_writes_leaves_nothing_but_the_refusal(
-    world: World, database: Database, customers: Iterator[int], how: Callable[[Call], None], code: str, *, retriable: bool
+    world: World,
+    database: Database,
+    customers: Iterator[int],
+    how: Callable[[Call], None],
+    code: str,
+    *,
+    retriable: bool,
 ) -> None:
     DATABASES[:] = [database]
     number = next(customers)

@@ -113,6 +113,7 @@ def test_what_cannot_be_pushed_waits_in_its_order_until_it_is_confirmed(
     assert status(player, first.message_id) == "Sent"
     again = peek(player)
     assert again.message_id == first.message_id
+    assert again.content is not None
     assert etree.tostring(again.content) == etree.tostring(first.content)
     confirm(player, first.message_id)
     second = peek(player)

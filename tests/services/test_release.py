@@ -220,9 +220,7 @@ def test_a_selection_of_pods_gets_those_that_may_leave(
     assert [series.pod for series in values_of(player, asked).series] == [pod_name(second)]
 
 
-def test_a_selection_of_customers_gets_their_pods(
-    player: Sender, channel: Sender, customers: Iterator[int]
-) -> None:
+def test_a_selection_of_customers_gets_their_pods(player: Sender, channel: Sender, customers: Iterator[int]) -> None:
     first, second = next(customers), next(customers)
     agreed = agree(player, channel, [first, second])
     asked = values(agreed.id)

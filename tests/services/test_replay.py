@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,7 +15,15 @@ from flexiciency.soap.outgoing import Outgoing
 from flexiciency.store.database import Database
 from flexiciency.wire.addressing import new_message_id
 from tests.gateway import Sender, added, rows
-from tests.messages import acknowledgement, activation, agree, consent, consents_of, new_id, revocation, values, values_of
+from tests.messages import (
+    activation,
+    agree,
+    consent,
+    consents_of,
+    new_id,
+    revocation,
+    values,
+)
 from tests.services.waiting import blocked
 from tests.world import SERVICE, pod_name
 
@@ -97,7 +106,8 @@ def test_two_identical_messages_at_once_have_one_effect_and_one_answer(
     ]
     for sender, message in messages:
         before = rows(database)
-        first, second = _at_once(database, lambda s=sender, m=message: s.post(m), lambda s=sender, m=message: s.post(m))
+        post = partial(sender.post, message)
+        first, second = _at_once(database, post, post)
         assert first.canonical_body == second.canonical_body
         assert first.addressing.message_id != second.addressing.message_id
         more = added(before, database)
@@ -115,9 +125,7 @@ def test_two_messages_with_the_same_object_at_once_are_one_object(player: Sender
     assert {first, second} == {"answered", "IdentifierTaken"}
 
 
-def test_two_revocations_at_once_revoke_once(
-    channel: Sender, database: Database, customers: Iterator[int]
-) -> None:
+def test_two_revocations_at_once_revoke_once(channel: Sender, database: Database, customers: Iterator[int]) -> None:
     number, identifier = next(customers), new_id()
     channel.send(consent(number, identifier))
     codes = _at_once(

@@ -57,3 +57,36 @@ def test_every_class_at_any_depth_has_the_elements_of_its_type(interface: str) -
             found = {name: field.Attributes.sub_ns or key[0] for name, field in fields if name in expected}
             assert found == expected, key
     assert compared >= set(types_of(f"xsd/{interface}-operations.xsd"))
+
+
+def cardinality(element: etree._Element) -> tuple[float, float]:
+    most = element.get("maxOccurs", "1")
+    return float(element.get("minOccurs", "1")), float("inf") if most == "unbounded" else float(most)
+
+
+@pytest.mark.parametrize("interface", INTERFACES)
+def test_every_class_has_its_elements_in_order_and_as_often_as_its_type(interface: str) -> None:
+    types = vars(classes(f"urn:flexiciency:{interface}-operations:1"))
+    compared = {kind for kind in types.values() if (kind.get_namespace(), kind.get_type_name()) in PUBLISHED}
+    assert len(compared) >= len(types_of(f"xsd/{interface}-operations.xsd"))
+    for kind in compared:
+        complex_type = PUBLISHED[kind.get_namespace(), kind.get_type_name()]
+        elements = dict(zip(content_of(complex_type), complex_type.iterfind(f"*/{XS}element"), strict=True))
+        fields = {name: field.Attributes for name, field in kind._type_info.items() if name in elements}
+        if complex_type.find(f"{XS}sequence") is not None:
+            assert list(fields) == list(elements), kind
+        for name, element in elements.items():
+            assert (fields[name].min_occurs, fields[name].max_occurs) == cardinality(element), (kind, name)
+
+
+def test_every_complex_type_of_every_xsd_has_a_class() -> None:
+    found = {
+        (kind.get_namespace(), kind.get_type_name())
+        for interface in INTERFACES
+        for kind in vars(classes(f"urn:flexiciency:{interface}-operations:1")).values()
+    }
+    assert PUBLISHED.keys() <= found
+
+
+def test_classes_are_made_once_for_a_namespace() -> None:
+    assert classes("urn:flexiciency:b2c-operations:1") is classes("urn:flexiciency:b2c-operations:1")

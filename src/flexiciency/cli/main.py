@@ -1,15 +1,17 @@
 """The command `flexiciency`: every error is one line with its code and what to do, never a stack trace."""
 
 import os
+import signal
 import sys
 from collections.abc import Callable
+from types import FrameType
 from typing import Annotated
 
 import typer
 from pydantic import ValidationError
 
 from flexiciency.cli import certificates, demo
-from flexiciency.cli.output import failed
+from flexiciency.cli.output import failed, log_to_stderr
 from flexiciency.errors import GatewayError
 
 cli = typer.Typer(
@@ -49,7 +51,19 @@ else:
 
 def main() -> None:
     """Run the command line."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
+            signal.signal(number, _stop)
+    log_to_stderr()
     sys.exit(_run(lambda: cli(standalone_mode=True)))
+
+
+def _stop(number: int, _frame: FrameType | None) -> None:
+    """End the command; a second signal does not disturb it while it tidies up."""
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, signal.SIG_IGN)
+    failed("Interrupted", f"Stopping after {signal.Signals(number).name}.")
+    sys.exit(128 + number)
 
 
 def _run(command: Callable[[], object]) -> int:
@@ -61,8 +75,6 @@ def _run(command: Callable[[], object]) -> int:
         problems = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
         remedy = "Set them in flexiciency.toml or as FLEXICIENCY_… variables; docs/run.md lists them."
         failed("SettingsInvalid", f"{problems}. {remedy}")
-    except KeyboardInterrupt:
-        failed("Interrupted", "Stopped.")
     except BrokenPipeError:
         os.close(sys.stdout.fileno())
     except Exception as error:

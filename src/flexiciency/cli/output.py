@@ -1,10 +1,12 @@
 """What the commands print: tables for people, JSON for programs, one line for an error."""
 
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+import structlog
 from rich.console import Console
 from rich.table import Table
 
@@ -34,6 +36,20 @@ def done(text: str) -> None:
 def failed(code: str, text: str) -> None:
     """One line that says what went wrong and what to do, on standard error."""
     err.print(f"{code}: {text}", style="red", markup=False, highlight=False, soft_wrap=True)
+
+
+def log_to_stderr() -> None:
+    """Log lines for people on a terminal, else a JSON object a line; standard output is for what was asked for."""
+    terminal = sys.stderr.isatty()
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
 
 
 def _plain(value: Any) -> Any:

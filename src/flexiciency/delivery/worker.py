@@ -14,7 +14,7 @@ RESUME = "flexiciency.resume"
 
 
 def worker_app(database: Database, pusher: Pusher) -> procrastinate.App:
-    """Procrastinate on this database; between its attempts, which the pusher counts, a push waits 2, 4, 8, … seconds."""
+    """Procrastinate on this database. Between its attempts, which the pusher counts, a push waits 2, 4, 8, … s."""
     app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=database.url))
     retry = RetryStrategy(exponential_wait=2, retry_exceptions=[PushFailed, Unavailable])
 

@@ -12,10 +12,12 @@ import pwd
 import secrets
 import shlex
 import shutil
+import signal
 import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -49,6 +51,8 @@ SETTINGS: Mapping[str, str] = MappingProxyType(
 
 COMPLETE_PID_FILE = 7
 """Lines of postmaster.pid up to the shared memory segment: process, data, start, port, socket, address, segment."""
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 SOCKET_PATH_BYTES = 103
 """Of a Unix socket's path, the shortest limit in use (Linux allows 107)."""
@@ -94,7 +98,7 @@ class EmbeddedServer:
         Gives the URL of the database, password included. Raises EmbeddedServerError.
         """
         self._open_folder()
-        with self._changing():
+        with _undisturbed(), self._changing():
             self._use = self._use or _private(self.folder / "users")
             fcntl.flock(self._use, fcntl.LOCK_SH)
             try:
@@ -109,7 +113,7 @@ class EmbeddedServer:
         """Shuts the server down cleanly, unless another process still uses it."""
         if self._use is None:
             return
-        with self._changing():
+        with _undisturbed(), self._changing():
             try:
                 fcntl.flock(self._use, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -287,7 +291,25 @@ class EmbeddedServer:
             user=account.pw_uid if account else None,
             group=account.pw_gid if account else None,
             extra_groups=[] if account else None,
+            start_new_session=True,  # Ctrl-C is for us
         )
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Ctrl-C and SIGTERM wait until the block has ended: a server that is half started would be left running."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = {each: signal.signal(each, lambda number, _: came.append(number)) for each in _SIGNALS}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+        for number in came[:1]:
+            signal.raise_signal(number)
 
 
 def _private(path: Path) -> TextIO:
