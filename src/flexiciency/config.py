@@ -10,13 +10,33 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 
-class Settings(BaseSettings):
-    """Everything an operator may set. Times are seconds, sizes bytes."""
+class DatabaseSettings(BaseSettings):
+    """Where the data is: all that an operator's commands need."""
 
-    model_config = SettingsConfigDict(env_prefix="FLEXICIENCY_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix="FLEXICIENCY_", frozen=True, extra="ignore")
 
     database_url: SecretStr | None = Field(default=None, description="PostgreSQL URL; none runs the embedded server.")
     data: Path | None = Field(default=None, description="Folder of the embedded server; none picks a private one.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  the signature is pydantic's
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  likewise
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then environment, then the TOML file."""
+        file = Path(os.environ.get("FLEXICIENCY_CONFIG", "flexiciency.toml"))
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=file)
+
+
+class Settings(DatabaseSettings):
+    """Everything an operator may set. Times are seconds, sizes bytes."""
+
+    model_config = SettingsConfigDict(extra="forbid")
+
     registration_id: str = Field(description="MPL-REG id of the DSO that this gateway speaks for.")
     key_file: Path = Field(description="PEM private key that signs what this gateway sends.")
     certificate_file: Path = Field(description="PEM certificate of that key.")
@@ -42,16 +62,3 @@ class Settings(BaseSettings):
     )
     push_timeout: float = Field(default=30.0, gt=0, description="How long a push waits for its answer.")
     push_attempts: int = Field(default=8, ge=1, description="Attempts of a push before it is Dead (kept, resendable).")
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  the signature is pydantic's
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  likewise
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments, then environment, then the TOML file."""
-        file = Path(os.environ.get("FLEXICIENCY_CONFIG", "flexiciency.toml"))
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=file)

@@ -16,30 +16,31 @@ from granian.constants import HTTPModes, Interfaces, SSLProtocols
 from granian.server.mp import MPServer
 
 from flexiciency import app
-from flexiciency.config import Settings
+from flexiciency.config import DatabaseSettings, Settings
 from flexiciency.delivery import worker
+from flexiciency.errors import GatewayError
 from flexiciency.soap.receiving import Receiving
 from flexiciency.store import migrate
 from flexiciency.store.database import Database
-from flexiciency.store.embedded import EmbeddedServer
+from flexiciency.store.embedded import EmbeddedServer, default_folder
 
 log = structlog.get_logger()
 
 DATABASE_VARIABLE = "FLEXICIENCY_DATABASE_URL"
 RESTART_SECONDS = 2.0
 """Before a delivery worker that ended by itself is started again."""
-KILLED_AFTER = 20
+KILLED_AFTER = 10
 """Seconds that a process which was told to stop may take to finish what it is at."""
 RECEIVING = 128
 """Requests that a gateway process receives at once; slow ones wait here, not in the turns of those that work."""
 
 
-class NotServed(Exception):  # noqa: N818  named like the coded errors
+class NotServed(GatewayError):  # noqa: N818  named like the coded errors
     """The gateway cannot be served as set; the message says why and what to change."""
 
 
 @contextmanager
-def opened(settings: Settings) -> Iterator[Database]:
+def opened(settings: DatabaseSettings) -> Iterator[Database]:
     """The database that the settings name, or the embedded one, at the schema of this release."""
     with _url(settings) as url:
         database = Database(url)
@@ -48,6 +49,12 @@ def opened(settings: Settings) -> Iterator[Database]:
             yield database
         finally:
             database.close()
+
+
+def has_database(settings: DatabaseSettings) -> bool:
+    """Whether a database is set, or the embedded one has been used before."""
+    folder = settings.data or default_folder()
+    return settings.database_url is not None or (folder / "data").exists()
 
 
 def wsgi() -> Receiving:
@@ -63,6 +70,7 @@ def serve(settings: Settings, *, behind_proxy: bool = False) -> None:
     with opened(settings) as database:
         os.environ[DATABASE_VARIABLE] = database.url
         database.close()  # each process has its own connections
+        log.info("serving", url=settings.public_url, listening=f"{settings.host}:{settings.port}", hint="Ctrl-C stops")
         stopping = threading.Event()
         watchers = [
             threading.Thread(target=_keep_working, args=(stopping,), daemon=True)
@@ -85,7 +93,7 @@ def work(settings: Settings) -> None:
 
 
 @contextmanager
-def _url(settings: Settings) -> Iterator[str]:
+def _url(settings: DatabaseSettings) -> Iterator[str]:
     if settings.database_url is not None:
         yield settings.database_url.get_secret_value()
         return

@@ -8,7 +8,7 @@ import pytest
 from lxml import etree
 
 from flexiciency.store.database import Database
-from tests.gateway import Sender, added, rows
+from tests.gateway import Sender, added, content_of, rows
 from tests.messages import B2CO, COM, CON, consent, consents_of, new_id, revocation, scope
 from tests.world import STRANGER, customer_id, move_in, pod_name, status_of
 
@@ -171,3 +171,32 @@ def test_dates_at_the_ends_of_the_calendar_are_answered(
     number = next(customers)
     reply = channel.send(consent(number, new_id(), StartDate=start, EndDate=end)).body
     assert texts(reply, f"{CON}PoD") == [pod_name(number)]
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [" 2024-12-01T00:00:00Z\n", "2024-11-30T24:00:00Z", "2024-12-01T00:00:00.5Z", "0001-01-01T00:00:00.000001Z"],
+)
+def test_an_instant_is_read_however_xml_schema_lets_it_be_written(
+    channel: Sender, customers: Iterator[int], moment: str
+) -> None:
+    number = next(customers)
+    content = content_of(consent(number, new_id())).replace(b"2024-12-01T00:00:00Z", moment.encode())
+    reply = channel.post(channel.seal_content(content, "GiveCustomerConsent")).body
+    assert texts(reply, f"{CON}PoD") == [pod_name(number)]
+    (read,) = channel.send(consents_of(number)).body
+    (validated,) = texts(read, f"{CON}ValidationDate")
+    assert validated == moment.strip().replace("11-30T24", "12-01T00").partition(".")[0].rstrip("Z") + "Z"
+
+
+def test_a_date_is_read_with_space_around_it(channel: Sender, customers: Iterator[int]) -> None:
+    content = content_of(consent(next(customers), new_id())).replace(b"2025-02-01", b" 2025-02-01\n")
+    reply = channel.post(channel.seal_content(content, "GiveCustomerConsent")).body
+    assert texts(reply, f"{CON}EndDate") == ["2025-02-01"]
+
+
+def test_the_end_of_the_last_day_of_the_calendar_is_refused_as_such(channel: Sender, customers: Iterator[int]) -> None:
+    content = content_of(consent(next(customers), new_id()))
+    late = content.replace(b"2024-12-01T00:00:00Z", b"9999-12-31T24:00:00Z")
+    fault = channel.refused_message(channel.seal_content(late, "GiveCustomerConsent"))
+    assert (fault.partner_code, "out of range" in fault.message) == ("SchemaInvalid", True)

@@ -1,5 +1,6 @@
 """`flexiciency certificate`: a CA for trials, certificates from it, and what a certificate says."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -8,7 +9,8 @@ from typing import Annotated
 import typer
 from cryptography import x509
 
-from flexiciency.cli.output import done, show
+from flexiciency.cli.output import FileInvalid, done, show
+from flexiciency.config import DatabaseSettings
 from flexiciency.wire.authority import Authority
 from flexiciency.wire.identity import fingerprint_of, valid_between
 
@@ -52,15 +54,17 @@ def issue(name: str, folder: Folder = Path(), key: Key = Key.RSA, days: Days = 3
 def show_certificate(
     file: Path, as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False
 ) -> None:
-    """What each certificate in a PEM file says, with the fingerprint by which it is bound."""
+    """What each certificate in a PEM file says, and which registrations and channels of this gateway sign with it."""
+    certificates = _all(file)
+    bound = _bound(fingerprint_of(certificate) for certificate in certificates)
     rows = [
         (
             certificate.subject.rfc4514_string(), fingerprint_of(certificate), certificate.issuer.rfc4514_string(),
-            *valid_between(certificate),
+            *valid_between(certificate), bound.get(fingerprint_of(certificate), "no gateway's database is set here"),
         )
-        for certificate in x509.load_pem_x509_certificates(file.read_bytes())
+        for certificate in certificates
     ]  # fmt: skip
-    columns = ("subject", "sha256_fingerprint", "issuer", "valid_from", "valid_until")
+    columns = ("subject", "sha256_fingerprint", "issuer", "valid_from", "valid_until", "bound_to")
     show(str(file), rows, columns, as_json=as_json)
 
 
@@ -72,4 +76,25 @@ def describe(certificate: x509.Certificate) -> str:
 
 def load(file: Path) -> x509.Certificate:
     """The first certificate of a PEM file."""
-    return x509.load_pem_x509_certificates(file.read_bytes())[0]
+    return _all(file)[0]
+
+
+def _all(file: Path) -> list[x509.Certificate]:
+    try:
+        return x509.load_pem_x509_certificates(file.read_bytes())
+    except ValueError as error:
+        raise FileInvalid(f"{file} holds no certificate that can be read ({error}). Give a PEM file.") from None
+
+
+def _bound(fingerprints: Iterable[str]) -> dict[str, str]:
+    """By fingerprint, who signs with it; empty where this installation is no gateway, or has no database yet."""
+    try:
+        from flexiciency import serving  # noqa: PLC0415  an extra: the client shows certificates without it
+        from flexiciency.store import directory  # noqa: PLC0415  likewise
+    except ModuleNotFoundError:
+        return {}
+    settings = DatabaseSettings()
+    if not serving.has_database(settings):
+        return {}
+    with serving.opened(settings) as base, base.begin() as connection:
+        return {one: ", ".join(directory.bound_to(connection, one)) or "nobody" for one in fingerprints}

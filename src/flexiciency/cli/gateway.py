@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from flexiciency import serving
-from flexiciency.cli.output import done, failed
-from flexiciency.config import Settings
+from flexiciency.cli.output import done
+from flexiciency.config import DatabaseSettings, Settings
 from flexiciency.delivery.outbox import Outbox
 from flexiciency.delivery.schedule import queue_days
 
@@ -30,15 +30,7 @@ def serve(
     ] = False,
 ) -> None:
     """Serve the gateway: B2B and B2C, its delivery workers, and the embedded PostgreSQL when no database is set."""
-    settings = Settings()
-    done(f"Serving {settings.public_url}/v1/services/b2b?wsdl on {settings.host}:{settings.port}; Ctrl-C stops.")
-    if settings.database_url is None:
-        done("No FLEXICIENCY_DATABASE_URL: the embedded PostgreSQL runs, for as long as this does.")
-    try:
-        serving.serve(settings, behind_proxy=behind_proxy)
-    except serving.NotServed as error:
-        failed("NotServed", str(error))
-        raise typer.Exit(1) from None
+    serving.serve(Settings(), behind_proxy=behind_proxy)
 
 
 def work() -> None:
@@ -50,6 +42,6 @@ def deliver(day: Day, until: LastDay = None) -> None:
     """Queue the values of local days for every validated agreement; a day that was queued before is left alone."""
     first = day.date()
     end = until.date() if until else first + timedelta(days=1)
-    with serving.opened(Settings()) as database:
+    with serving.opened(DatabaseSettings()) as database:
         queued = queue_days(database, Outbox(), first, end, datetime.now(UTC))
     done(f"{queued} deliveries queued.")

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from flexiciency.cli import certificates, demo
 from flexiciency.cli.output import failed, log_to_stderr
-from flexiciency.errors import GatewayError
+from flexiciency.errors import GatewayError, Unavailable
 
 cli = typer.Typer(
     name="flexiciency",
@@ -69,6 +69,9 @@ def _stop(number: int, _frame: FrameType | None) -> None:
 def _run(command: Callable[[], object]) -> int:
     try:
         command()
+    except Unavailable as error:
+        cause = str(error.__cause__ or error).strip().splitlines()[0]
+        failed(error.code, f"The database is out of reach ({cause}). Check FLEXICIENCY_DATABASE_URL and its server.")
     except GatewayError as error:
         failed(error.code, error.message)
     except ValidationError as error:
@@ -80,7 +83,7 @@ def _run(command: Callable[[], object]) -> int:
     except Exception as error:
         if os.environ.get("FLEXICIENCY_DEBUG"):
             raise
-        failed(type(error).__name__, f"{error} (FLEXICIENCY_DEBUG=1 shows where)")
+        failed(type(error).__name__, f"{' '.join(str(error).split())[:500]} (FLEXICIENCY_DEBUG=1 shows where)")
     else:
         return 0
     return 1

@@ -5,16 +5,17 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
+from zoneinfo import available_timezones
 
 import typer
 
 from flexiciency import serving
 from flexiciency.cli.certificates import describe, load
-from flexiciency.cli.output import done, failed, show
-from flexiciency.config import Settings
+from flexiciency.cli.output import FileInvalid, done, show
+from flexiciency.config import DatabaseSettings, Settings
 from flexiciency.contract.series import Quantity, TimeStep
 from flexiciency.store import directory
-from flexiciency.store.directory import Registration, Service, Subscription
+from flexiciency.store.directory import CompanyType, Registration, Role, Service, Subscription
 from flexiciency.store.pods import PodRecord, import_pods
 
 database = typer.Typer(no_args_is_help=True, help="The database.")
@@ -35,24 +36,26 @@ PARTS = {
 Json = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
 Certificate = Annotated[Path, typer.Option(exists=True, dir_okay=False, help="PEM certificate to bind.")]
 COLUMNS = ("pod", "country", "city", "street", "load_area", "time_zone", "customer_id", "held_from", "held_until")
+REQUIRED = tuple(name for name in COLUMNS if name not in ("load_area", "held_until"))
 
 
 @database.command()
 def upgrade() -> None:
     """Bring the database to the schema of this release."""
-    with serving.opened(Settings()):
+    with serving.opened(DatabaseSettings()):
         done("The database has the schema of this release.")
 
 
 @registration.command("add")
 def add_registration(
-    identifier: str, company: Annotated[str, typer.Option()], role: Annotated[str, typer.Option()],
-    certificate: Certificate, company_type: str = "EnergyUnregulatedPlayer", uri: str | None = None,
+    identifier: str, company: Annotated[str, typer.Option()], role: Annotated[Role, typer.Option()],
+    certificate: Certificate, company_type: CompanyType = CompanyType.ENERGY_UNREGULATED_PLAYER,
+    uri: Annotated[str | None, typer.Option(help="Where to push to; without it, messages wait in the mailbox.")] = None,
 ) -> None:  # fmt: skip
     """Enter a registration as Active, with the certificate it signs with and the address it is pushed to."""
     loaded = load(certificate)
     entered = Registration(identifier, company, company_type, role, loaded, uri)
-    with serving.opened(Settings()) as base, base.begin() as connection:
+    with serving.opened(DatabaseSettings()) as base, base.begin() as connection:
         directory.add_registration(connection, entered, datetime.now(UTC))
     done(f"{identifier} ({role}) of {company}, signed by {describe(loaded)}")
 
@@ -61,9 +64,17 @@ def add_registration(
 def bind_certificate(identifier: str, certificate: Certificate) -> None:
     """Bind one more certificate to the company of a registration; the old ones stay valid."""
     loaded = load(certificate)
-    with serving.opened(Settings()) as base, base.begin() as connection:
+    with serving.opened(DatabaseSettings()) as base, base.begin() as connection:
         directory.add_certificate(connection, identifier, loaded)
     done(f"{identifier} may sign with {describe(loaded)}")
+
+
+@registration.command("unbind")
+def withdraw_certificate(fingerprint: str) -> None:
+    """Refuse a certificate from now on: the one with this SHA-256 fingerprint, of a registration or a channel."""
+    with serving.opened(DatabaseSettings()) as base, base.begin() as connection:
+        number = directory.withdraw_certificate(connection, fingerprint.lower(), datetime.now(UTC))
+    done(f"{fingerprint} is refused from now on ({number} bindings ended).")
 
 
 @registration.command()
@@ -81,7 +92,7 @@ def activate(identifier: str) -> None:
 @registration.command("list")
 def list_registrations(as_json: Json = False) -> None:
     """Registrations, a row for each certificate."""
-    with serving.opened(Settings()) as base, base.begin() as connection:
+    with serving.opened(DatabaseSettings()) as base, base.begin() as connection:
         rows = directory.registrations(connection)
     columns = ("id", "company", "role", "status", "sha256_fingerprint", "certificate_until", "uri")
     show("Registrations", rows, columns, as_json=as_json)
@@ -91,7 +102,7 @@ def list_registrations(as_json: Json = False) -> None:
 def bind_channel(identifier: str, certificate: Certificate, name: str = "customer channel") -> None:
     """Let a front end of customers sign as urn:flexiciency:customer-channel:IDENTIFIER."""
     loaded = load(certificate)
-    with serving.opened(Settings()) as base, base.begin() as connection:
+    with serving.opened(DatabaseSettings()) as base, base.begin() as connection:
         directory.bind_channel(connection, identifier, name, loaded, datetime.now(UTC))
     done(f"urn:flexiciency:customer-channel:{identifier} signs with {describe(loaded)}")
 
@@ -99,7 +110,7 @@ def bind_channel(identifier: str, certificate: Certificate, name: str = "custome
 @channel.command("list")
 def list_channels(as_json: Json = False) -> None:
     """Customers' channels."""
-    with serving.opened(Settings()) as base, base.begin() as connection:
+    with serving.opened(DatabaseSettings()) as base, base.begin() as connection:
         rows = directory.channels(connection)
     show("Customers' channels", rows, ("id", "name", "sha256_fingerprint", "bound_at"), as_json=as_json)
 
@@ -125,7 +136,7 @@ def add_service(
 @service.command("list")
 def list_services(as_json: Json = False) -> None:
     """Services."""
-    with serving.opened(Settings()) as base, base.begin() as connection:
+    with serving.opened(DatabaseSettings()) as base, base.begin() as connection:
         rows = directory.services(connection)
     columns = ("id", "provider", "service_type", "quantity", "time_step", "consent_mandatory")
     show("Services", rows, columns, as_json=as_json)
@@ -150,7 +161,7 @@ def add_subscription(
 @subscription.command("list")
 def list_subscriptions(as_json: Json = False) -> None:
     """B2B service subscriptions."""
-    with serving.opened(Settings()) as base, base.begin() as connection:
+    with serving.opened(DatabaseSettings()) as base, base.begin() as connection:
         rows = directory.subscriptions(connection)
     show("Subscriptions", rows, ("id", "provider", "requester", "status", "validated"), as_json=as_json)
 
@@ -159,30 +170,42 @@ def list_subscriptions(as_json: Json = False) -> None:
 def import_file(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)]) -> None:
     """Import PoDs and holders from CSV with a header line; all lines or none. Times are ISO 8601 with offset."""
     try:
-        with serving.opened(Settings()) as base, base.begin() as connection:
+        with serving.opened(DatabaseSettings()) as base, base.begin() as connection:
             count = import_pods(connection, _records(file))
     except ValueError as error:
-        failed("FileInvalid", f"{file}: {error}")
-        raise typer.Exit(1) from None
+        raise FileInvalid(f"{file}: {error}. Nothing was imported.") from None
     done(f"{count} records imported.")
 
 
 def _records(file: Path) -> Iterator[PodRecord]:
     with file.open(encoding="utf-8", newline="") as opened:
         lines = csv.DictReader(opened)
-        missing = set(COLUMNS[:-1]) - set(lines.fieldnames or ())
+        missing = set(COLUMNS) - set(lines.fieldnames or ())
         if missing:
             raise ValueError(f"columns {sorted(missing)} are missing; expected {', '.join(COLUMNS)}")
         for line in lines:
             try:
-                yield PodRecord(
-                    pod=line["pod"], country=line["country"], city=line["city"], street=line["street"],
-                    load_area=line["load_area"] or None, time_zone=line["time_zone"],
-                    customer_id=line["customer_id"], held_from=_instant(line["held_from"]),
-                    held_until=_instant(line["held_until"]) if line.get("held_until") else None,
-                )  # fmt: skip
+                yield _record(line)
             except ValueError as error:
                 raise ValueError(f"line {lines.line_num}: {error}") from None
+
+
+def _record(line: dict[str, str]) -> PodRecord:
+    if None in line or None in line.values():
+        raise ValueError("more or fewer cells than the header has")
+    if empty := [name for name in REQUIRED if not line[name].strip()]:
+        raise ValueError(f"{empty[0]} is empty")
+    if line["time_zone"] not in available_timezones():
+        raise ValueError(f"{line['time_zone']!r} is no IANA time zone; write Europe/Vienna or the like")
+    held_from = _instant(line["held_from"])
+    held_until = _instant(line["held_until"]) if line["held_until"] else None
+    if held_until is not None and held_until <= held_from:
+        raise ValueError("held_until is not later than held_from")
+    return PodRecord(
+        pod=line["pod"], country=line["country"], city=line["city"], street=line["street"],
+        load_area=line["load_area"] or None, time_zone=line["time_zone"], customer_id=line["customer_id"],
+        held_from=held_from, held_until=held_until,
+    )  # fmt: skip
 
 
 def _instant(text: str) -> datetime:
@@ -193,6 +216,6 @@ def _instant(text: str) -> datetime:
 
 
 def _set_status(identifier: str, status: str) -> None:
-    with serving.opened(Settings()) as base, base.begin() as connection:
+    with serving.opened(DatabaseSettings()) as base, base.begin() as connection:
         directory.set_status(connection, identifier, status, datetime.now(UTC))
     done(f"{identifier} is {status}.")

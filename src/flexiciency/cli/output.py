@@ -10,8 +10,14 @@ import structlog
 from rich.console import Console
 from rich.table import Table
 
+from flexiciency.errors import GatewayError
+
 out = Console()
 err = Console(stderr=True)
+
+
+class FileInvalid(GatewayError):  # noqa: N818  named like the coded errors
+    """A file that was given to a command cannot be used; the message says which, where and why."""
 
 
 def show(title: str, rows: Iterable[Sequence[Any]], columns: Sequence[str], *, as_json: bool) -> None:

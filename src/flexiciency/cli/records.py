@@ -7,9 +7,10 @@ from uuid import UUID
 import typer
 
 from flexiciency import serving
-from flexiciency.cli.output import done, failed, show
-from flexiciency.config import Settings
+from flexiciency.cli.output import done, show
+from flexiciency.config import DatabaseSettings
 from flexiciency.delivery.jobs import defer_push
+from flexiciency.errors import ReferenceUnknown
 from flexiciency.store import evidence as kept
 from flexiciency.store import records
 from flexiciency.store.database import driver
@@ -27,7 +28,7 @@ def list_evidence(
     message_id: str | None = None, peer: str | None = None, limit: Limit = 50, as_json: Json = False
 ) -> None:
     """Messages, the latest first; --message-id finds a message and its reply."""
-    with serving.opened(Settings()) as base, base.begin() as connection:
+    with serving.opened(DatabaseSettings()) as base, base.begin() as connection:
         rows = records.evidence(connection, message_id=message_id, peer=peer, limit=limit)
     columns = ("row", "at", "direction", "peer", "action", "message_id", "code", "verified", "size")
     show("Evidence", rows, columns, as_json=as_json)
@@ -36,20 +37,19 @@ def list_evidence(
 @evidence.command("show")
 def show_evidence(row: int) -> None:
     """One message, byte for byte, to standard output."""
-    with serving.opened(Settings()) as base, base.begin() as connection:
+    with serving.opened(DatabaseSettings()) as base, base.begin() as connection:
         try:
             for piece in kept.read(connection, row):
                 sys.stdout.buffer.write(piece)
         except LookupError as error:
-            failed("ReferenceUnknown", str(error))
-            raise typer.Exit(1) from None
+            raise ReferenceUnknown(f"{error}. `evidence list` shows what there is.") from None
     sys.stdout.buffer.flush()
 
 
 @deliveries.command("list")
 def list_deliveries(state: str | None = None, limit: Limit = 50, as_json: Json = False) -> None:
     """Deliveries, the latest first."""
-    with serving.opened(Settings()) as base, base.begin() as connection:
+    with serving.opened(DatabaseSettings()) as base, base.begin() as connection:
         rows = records.deliveries(connection, state=state, limit=limit)
     columns = (
         "id", "created_at", "recipient", "operation", "state", "attempts", "sent_at", "received_at", "last_error"
@@ -58,9 +58,14 @@ def list_deliveries(state: str | None = None, limit: Limit = 50, as_json: Json =
 
 
 @deliveries.command()
-def resend(delivery_id: UUID) -> None:
-    """Push a Dead delivery again."""
-    with serving.opened(Settings()) as base, base.begin() as connection:
-        records.reopen(connection, delivery_id)
-        defer_push(driver(connection), delivery_id)
-    done(f"{delivery_id} is queued again.")
+def resend(
+    delivery_ids: Annotated[list[UUID] | None, typer.Argument(help="Ids that `deliveries list` shows.")] = None,
+    to: Annotated[str | None, typer.Option(help="All Dead deliveries to this registration.")] = None,
+) -> None:
+    """Push Dead deliveries again."""
+    with serving.opened(DatabaseSettings()) as base, base.begin() as connection:
+        chosen = [*(delivery_ids or []), *(records.dead(connection, to) if to else [])]
+        for delivery_id in chosen:
+            records.reopen(connection, delivery_id)
+            defer_push(driver(connection), delivery_id)
+    done(f"{len(chosen)} deliveries are queued again.")

@@ -6,16 +6,18 @@ Spyne sees Body children only; envelope, signature and XSD are done before it an
 import flexiciency.soap.spyne_compat
 
 from collections.abc import Callable, Iterator
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from lxml import etree
-from spyne import Application, DateTime, ServiceBase, Unicode, rpc
+from spyne import Application, Date, DateTime, ServiceBase, Unicode, rpc
 from spyne.context import MethodContext
 from spyne.protocol.xml import XmlDocument
 from spyne.server import ServerBase
 
 from flexiciency.contract.catalogue import Operation, operations
 from flexiciency.contract.series import timestamp
+from flexiciency.errors import SchemaInvalid
 from flexiciency.soap.endpoint import Call
 from flexiciency.soap.outgoing import Content
 from flexiciency.soap.spyne_types import classes
@@ -37,6 +39,9 @@ class _BodyXml(XmlDocument):
         super().__init__()
         # com:Timestamp ends in Z; Spyne writes the offset.
         self._to_unicode_handlers[DateTime] = lambda _cls, instant: timestamp(instant)
+        # XML Schema allows space around both; Spyne does not.
+        self._from_unicode_handlers[DateTime] = lambda _cls, text: _instant(text.strip())
+        self._from_unicode_handlers[Date] = lambda _cls, text: date.fromisoformat(text.strip())
 
     def create_in_document(self, ctx: Any, in_string_charset: str | None = None) -> None:
         """`ctx.in_document` was set from the verified message."""
@@ -103,7 +108,10 @@ class SpyneService(ServerBase):
         ctx.udc = call
         ctx.in_document = call.message.body
         (ctx,) = self.generate_contexts(ctx)
-        self.get_in_object(ctx)
+        try:
+            self.get_in_object(ctx)
+        except (ValueError, OverflowError) as error:
+            raise SchemaInvalid(f"{call.operation.name} holds a value out of range: {error}.") from error
         self.get_out_object(ctx)
         if call.failure is not None:
             raise call.failure
@@ -114,6 +122,14 @@ class SpyneService(ServerBase):
             return reply
         self.app.out_protocol.serialize(ctx, XmlDocument.RESPONSE)
         return canonical(ctx.out_document)
+
+
+def _instant(text: str) -> datetime:
+    """UTC instant of a com:Timestamp; in XML Schema a day may end at 24:00:00."""
+    day, _, clock = text.partition("T")
+    if clock.startswith("24"):
+        return datetime.fromisoformat(f"{day}T00{clock[2:]}") + timedelta(days=1)
+    return datetime.fromisoformat(text)
 
 
 def written(value: Any) -> bytes:

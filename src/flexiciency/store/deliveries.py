@@ -40,8 +40,9 @@ _COUNT = f"SELECT count(*) AS waiting {_WAITING}"
 
 # What is Dead stays in the mailbox until it is received, however often it is peeked at.
 _SENT = """
-UPDATE delivery SET state = CASE state WHEN 'Dead' THEN 'Dead' ELSE 'Sent' END, sent_at = %(now)s, attempts = attempts + 1, message_id = %(message_id)s,
-    object_id = %(object_id)s, body_digest = %(digest)s, last_error = NULL
+UPDATE delivery SET state = CASE state WHEN 'Dead' THEN 'Dead' ELSE 'Sent' END, sent_at = %(now)s,
+    attempts = attempts + 1, message_id = %(message_id)s, object_id = %(object_id)s, body_digest = %(digest)s,
+    last_error = NULL
 WHERE id = %(id)s
 """
 _CLEAR_PODS = "DELETE FROM delivery_pod WHERE delivery_id = %(id)s"

@@ -5,6 +5,7 @@ Entered by hand until a Market Place keeps them (MPL-*, MKP-SRV-DES, B2B-SRV-SUB
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from cryptography import x509
@@ -23,14 +24,33 @@ DATA_SERVICES = {"None": "IndividualDataProvision"}
 """Service type by aggregation level; every other level is an AggregatedDataProvision."""
 
 
+class Role(StrEnum):
+    """Role of a registration (D2.3, 2.2)."""
+
+    REGULATED_DATA_PROVIDER = "RegulatedDataProvider"
+    UNREGULATED_DATA_PROVIDER = "UnregulatedDataProvider"
+    UNREGULATED_SERVICE_PROVIDER = "UnregulatedServiceProvider"
+    UNREGULATED_DATA_REQUESTER = "UnregulatedDataRequester"
+
+
+class CompanyType(StrEnum):
+    """Type of a company (D2.3, 2.2)."""
+
+    ENERGY_REGULATED_PLAYER = "EnergyRegulatedPlayer"
+    ENERGY_UNREGULATED_PLAYER = "EnergyUnregulatedPlayer"
+    INDUSTRIAL_PLAYER = "IndustrialPlayer"
+    RESEARCH_INSTITUTE = "ResearchInstitute"
+    PUBLIC_BODY = "PublicBody"
+
+
 @dataclass(frozen=True, slots=True)
 class Registration:
     """MPL-REG with what hangs on it: company (MPL-DES), certificate (MPL-AUT) and push address (MPL-ADD)."""
 
     id: str
     company: str
-    company_type: str
-    role: str
+    company_type: CompanyType
+    role: Role
     certificate: x509.Certificate
     uri: str | None = None
 
@@ -111,6 +131,27 @@ def add_certificate(connection: Connection, registration_id: str, certificate: x
     )
 
 
+def withdraw_certificate(connection: Connection, fingerprint: str, now: datetime) -> int:
+    """Refuse a certificate from now on, wherever it is bound; gives the number of bindings. Raises ReferenceUnknown."""
+    number = 0
+    for table in (tables.market_player_authentication, tables.customer_channel):
+        bound = (table.c.fingerprint == fingerprint) & table.c.withdrawn_at.is_(None)
+        number += connection.execute(update(table).where(bound).values(withdrawn_at=now)).rowcount
+    if not number:
+        raise ReferenceUnknown(f"No certificate with the SHA-256 fingerprint {fingerprint} is bound here.")
+    return number
+
+
+def bound_to(connection: Connection, fingerprint: str) -> list[str]:
+    """The registrations and customers' channels that may sign with a certificate."""
+    authentication, channel = tables.market_player_authentication, tables.customer_channel
+    found: list[str] = []
+    for column, table in ((authentication.c.registration_id, authentication), (channel.c.id, channel)):
+        bound = (table.c.fingerprint == fingerprint) & table.c.withdrawn_at.is_(None)
+        found += connection.execute(select(column).where(bound).order_by(column)).scalars()
+    return found
+
+
 def set_status(connection: Connection, registration_id: str, status: str, now: datetime) -> None:
     """Active ↔ Suspended → Withdrawn. Raises ReferenceUnknown."""
     registration = tables.market_player_registration
@@ -184,7 +225,10 @@ def registrations(connection: Connection) -> list[Row[Any]]:
     authentication, location = tables.market_player_authentication, tables.market_player_location
     joined = (
         registration.join(description, description.c.id == registration.c.description_id)
-        .outerjoin(authentication, authentication.c.registration_id == registration.c.id)
+        .outerjoin(
+            authentication,
+            (authentication.c.registration_id == registration.c.id) & authentication.c.withdrawn_at.is_(None),
+        )
         .outerjoin(location, location.c.registration_id == registration.c.id)
     )
     return list(

@@ -98,16 +98,19 @@ class EmbeddedServer:
         Gives the URL of the database, password included. Raises EmbeddedServerError.
         """
         self._open_folder()
+        try:
+            return self._joined()
+        except BaseException:  # Ctrl-C as well
+            self.stop()
+            raise
+
+    def _joined(self) -> str:
         with _undisturbed(), self._changing():
             self._use = self._use or _private(self.folder / "users")
             fcntl.flock(self._use, fcntl.LOCK_SH)
-            try:
-                if not self._running():
-                    self._launch()
-                return self._url()
-            except BaseException:
-                self._leave()
-                raise
+            if not self._running():
+                self._launch()
+            return self._url()
 
     def stop(self) -> None:
         """Shuts the server down cleanly, unless another process still uses it."""

@@ -36,6 +36,10 @@ SELECT DISTINCT ON (pod) pod, country, city, street, load_area, time_zone FROM s
 ON CONFLICT (pod) DO UPDATE SET country = EXCLUDED.country, city = EXCLUDED.city, street = EXCLUDED.street,
     load_area = EXCLUDED.load_area, time_zone = EXCLUDED.time_zone
 """
+_TWO_HOLDERS = """
+SELECT a.pod FROM staged_pod a JOIN staged_pod b ON b.pod = a.pod AND b.held && a.held AND b.ctid > a.ctid
+ORDER BY a.pod LIMIT 1
+"""
 # The latest import says who held a PoD: what it says of a PoD replaces what was known of it.
 _FORGET_HOLDERS = "DELETE FROM pod_holder h USING pod p, staged_pod s WHERE h.pod_id = p.id AND p.pod = s.pod"
 _HOLDERS = """
@@ -45,7 +49,10 @@ SELECT p.id, s.customer_id, s.held FROM staged_pod s JOIN pod p ON p.pod = s.pod
 
 
 def import_pods(connection: Connection, records: Iterable[PodRecord]) -> int:
-    """Store PoDs and holders, all or none; gives the number of records. A second import changes what the first said."""
+    """Store PoDs and holders, all or none; gives the number of records. A second import changes what the first said.
+
+    Raises ValueError for a PoD that two customers hold at once.
+    """
     below, count = driver(connection), 0
     below.execute(_STAGE)
     with below.cursor() as cursor, cursor.copy(_COPY) as copy:
@@ -57,6 +64,8 @@ def import_pods(connection: Connection, records: Iterable[PodRecord]) -> int:
                 )
             )  # fmt: skip
             count += 1
+    if twice := below.execute(_TWO_HOLDERS).fetchone():
+        raise ValueError(f"PoD {twice[0]} has two holders at once; end one period where the next begins")
     for statement in (_PODS, _FORGET_HOLDERS, _HOLDERS):
         below.execute(statement)
     return count

@@ -35,6 +35,13 @@ def deliveries(connection: Connection, *, state: str | None, limit: int) -> list
     return list(connection.execute(query.order_by(delivery.c.created_at.desc()).limit(limit)))
 
 
+def dead(connection: Connection, recipient_id: str) -> list[UUID]:
+    """Dead deliveries to a registration that may be tried again, the oldest first."""
+    delivery = tables.delivery
+    wanted = (delivery.c.recipient_id == recipient_id) & (delivery.c.state == "Dead") & delivery.c.received_at.is_(None)
+    return list(connection.execute(select(delivery.c.id).where(wanted).order_by(delivery.c.created_at)).scalars())
+
+
 def reopen(connection: Connection, delivery_id: UUID) -> None:
     """Let a Dead delivery be tried again from the first attempt. Raises ReferenceUnknown."""
     delivery = tables.delivery
