@@ -13,10 +13,10 @@ holds it against them.
 
 ## Faults
 
-A message that is not acted on is answered by a SOAP Fault (HTTP 500) whose detail is `env:Error`: Code, Message (what was
-found, what was expected, what to do), Path and Line of the element where there is one, Retriable. A fault is signed when
-the signature of the request was good. A refused message leaves nothing behind but evidence; its MessageID may be used
-again.
+A message that is not acted on is answered by a SOAP Fault (HTTP 500) whose detail is `env:Error`: Code, Message (what
+was found, what was expected, what to do), Path and Line of the element where there is one, Retriable. A fault is signed
+when the signature of the request was good. A refused message leaves nothing behind but evidence; its MessageID may be
+used again.
 
 | Code | Kind | Means | Same message may succeed later |
 |---|---|---|---|"""

@@ -18,6 +18,11 @@ class DatabaseSettings(BaseSettings):
     database_url: SecretStr | None = Field(default=None, description="PostgreSQL URL; none runs the embedded server.")
     data: Path | None = Field(default=None, description="Folder of the embedded server; none picks a private one.")
 
+    @property
+    def url(self) -> str | None:
+        """The PostgreSQL URL, password and all."""
+        return None if self.database_url is None else self.database_url.get_secret_value()
+
     @classmethod
     def settings_customise_sources(
         cls,

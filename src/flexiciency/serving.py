@@ -8,21 +8,19 @@ import ssl
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 import structlog
 from granian.constants import HTTPModes, Interfaces, SSLProtocols
 from granian.server.mp import MPServer
 
 from flexiciency import app
-from flexiciency.config import DatabaseSettings, Settings
+from flexiciency.config import Settings
 from flexiciency.delivery import worker
 from flexiciency.errors import GatewayError
 from flexiciency.soap.receiving import Receiving
-from flexiciency.store import migrate
 from flexiciency.store.database import Database
-from flexiciency.store.embedded import EmbeddedServer, default_folder
+from flexiciency.store.opening import opened
 
 log = structlog.get_logger()
 
@@ -39,24 +37,6 @@ class NotServed(GatewayError):  # noqa: N818  named like the coded errors
     """The gateway cannot be served as set; the message says why and what to change."""
 
 
-@contextmanager
-def opened(settings: DatabaseSettings) -> Iterator[Database]:
-    """The database that the settings name, or the embedded one, at the schema of this release."""
-    with _url(settings) as url:
-        database = Database(url)
-        try:
-            migrate.upgrade(database)
-            yield database
-        finally:
-            database.close()
-
-
-def has_database(settings: DatabaseSettings) -> bool:
-    """Whether a database is set, or the embedded one has been used before."""
-    folder = settings.data or default_folder()
-    return settings.database_url is not None or (folder / "data").exists()
-
-
 def wsgi() -> Receiving:
     """What each granian worker serves; the database is in the environment, set by `serve`."""
     settings = Settings()
@@ -67,7 +47,7 @@ def wsgi() -> Receiving:
 def serve(settings: Settings, *, behind_proxy: bool = False) -> None:
     """Serve until told to stop (SIGINT, SIGTERM); leaves nothing running. Raises NotServed."""
     server = _granian(settings, _address(settings, behind_proxy=behind_proxy))
-    with opened(settings) as database:
+    with _opened(settings) as database:
         os.environ[DATABASE_VARIABLE] = database.url
         database.close()  # each process has its own connections
         log.info("serving", url=settings.public_url, listening=f"{settings.host}:{settings.port}", hint="Ctrl-C stops")
@@ -88,19 +68,12 @@ def serve(settings: Settings, *, behind_proxy: bool = False) -> None:
 
 def work(settings: Settings) -> None:
     """Deliver until told to stop (SIGINT, SIGTERM)."""
-    with opened(settings) as database:
+    with _opened(settings) as database:
         worker.run(database, app.pusher(settings, database), concurrency=settings.threads)
 
 
-@contextmanager
-def _url(settings: DatabaseSettings) -> Iterator[str]:
-    if settings.database_url is not None:
-        yield settings.database_url.get_secret_value()
-        return
-    server = EmbeddedServer(settings.data)
-    log.info("embedded PostgreSQL", folder=str(server.folder), hint=f"set {DATABASE_VARIABLE} to use another")
-    with server as url:
-        yield url
+def _opened(settings: Settings) -> AbstractContextManager[Database]:
+    return opened(settings.url, settings.data)
 
 
 def _address(settings: Settings, *, behind_proxy: bool) -> str:

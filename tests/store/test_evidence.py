@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 from flexiciency.store import evidence, tables
 from flexiciency.store.database import Database
 from flexiciency.store.evidence import Evidence
-from flexiciency.store.transaction import transaction
+from flexiciency.store.transaction import is_taken, transaction
 
 NOW = datetime(2026, 3, 29, 1, 30, 0, 123456, tzinfo=UTC)
 SENDER = "urn:flexiciency:market-player:urn:uuid:1"
@@ -135,7 +135,7 @@ def test_of_concurrent_twins_one_is_kept(database: Database) -> None:
         try:
             keep(database, _reply("twin", b"%d" % number))
         except psycopg.errors.UniqueViolation as error:
-            return not evidence.is_taken(error)
+            return not is_taken(error)
         return True
 
     with ThreadPoolExecutor(6) as threads:

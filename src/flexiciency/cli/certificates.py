@@ -10,7 +10,6 @@ import typer
 from cryptography import x509
 
 from flexiciency.cli.output import FileInvalid, done, show
-from flexiciency.config import DatabaseSettings
 from flexiciency.wire.authority import Authority
 from flexiciency.wire.identity import fingerprint_of, valid_between
 
@@ -89,12 +88,11 @@ def _all(file: Path) -> list[x509.Certificate]:
 def _bound(fingerprints: Iterable[str]) -> dict[str, str]:
     """By fingerprint, who signs with it; empty where this installation is no gateway, or has no database yet."""
     try:
-        from flexiciency import serving  # noqa: PLC0415  an extra: the client shows certificates without it
+        from flexiciency.cli import opening  # noqa: PLC0415  an extra: the client shows certificates without it
         from flexiciency.store import directory  # noqa: PLC0415  likewise
     except ModuleNotFoundError:
         return {}
-    settings = DatabaseSettings()
-    if not serving.has_database(settings):
+    if not opening.has_database():
         return {}
-    with serving.opened(settings) as base, base.begin() as connection:
+    with opening.database() as base, base.begin() as connection:
         return {one: ", ".join(directory.bound_to(connection, one)) or "nobody" for one in fingerprints}

@@ -5,11 +5,9 @@ from typing import Annotated
 
 import typer
 
-from flexiciency import serving
+from flexiciency.cli import opening
 from flexiciency.cli.output import done
-from flexiciency.config import DatabaseSettings, Settings
-from flexiciency.delivery.outbox import Outbox
-from flexiciency.delivery.schedule import queue_days
+from flexiciency.config import Settings
 
 Day = Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First local day.")]
 LastDay = Annotated[
@@ -30,18 +28,25 @@ def serve(
     ] = False,
 ) -> None:
     """Serve the gateway: B2B and B2C, its delivery workers, and the embedded PostgreSQL when no database is set."""
+    from flexiciency import serving  # noqa: PLC0415  slow to import: other commands do without
+
     serving.serve(Settings(), behind_proxy=behind_proxy)
 
 
 def work() -> None:
     """Deliver what is due, until stopped; `serve` runs this too. Any number of hosts may."""
+    from flexiciency import serving  # noqa: PLC0415  slow to import: other commands do without
+
     serving.work(Settings())
 
 
 def deliver(day: Day, until: LastDay = None) -> None:
     """Queue the values of local days for every validated agreement; a day that was queued before is left alone."""
+    from flexiciency.delivery.outbox import Outbox  # noqa: PLC0415  slow to import: other commands do without
+    from flexiciency.delivery.schedule import queue_days  # noqa: PLC0415  likewise
+
     first = day.date()
     end = until.date() if until else first + timedelta(days=1)
-    with serving.opened(DatabaseSettings()) as database:
+    with opening.database() as database:
         queued = queue_days(database, Outbox(), first, end, datetime.now(UTC))
     done(f"{queued} deliveries queued.")

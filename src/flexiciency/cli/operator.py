@@ -9,10 +9,10 @@ from zoneinfo import available_timezones
 
 import typer
 
-from flexiciency import serving
+from flexiciency.cli import opening
 from flexiciency.cli.certificates import describe, load
 from flexiciency.cli.output import FileInvalid, done, show
-from flexiciency.config import DatabaseSettings, Settings
+from flexiciency.config import Settings
 from flexiciency.contract.series import Quantity, TimeStep
 from flexiciency.store import directory
 from flexiciency.store.directory import CompanyType, Registration, Role, Service, Subscription
@@ -42,7 +42,7 @@ REQUIRED = tuple(name for name in COLUMNS if name not in ("load_area", "held_unt
 @database.command()
 def upgrade() -> None:
     """Bring the database to the schema of this release."""
-    with serving.opened(DatabaseSettings()):
+    with opening.database():
         done("The database has the schema of this release.")
 
 
@@ -55,7 +55,7 @@ def add_registration(
     """Enter a registration as Active, with the certificate it signs with and the address it is pushed to."""
     loaded = load(certificate)
     entered = Registration(identifier, company, company_type, role, loaded, uri)
-    with serving.opened(DatabaseSettings()) as base, base.begin() as connection:
+    with opening.database() as base, base.begin() as connection:
         directory.add_registration(connection, entered, datetime.now(UTC))
     done(f"{identifier} ({role}) of {company}, signed by {describe(loaded)}")
 
@@ -64,7 +64,7 @@ def add_registration(
 def bind_certificate(identifier: str, certificate: Certificate) -> None:
     """Bind one more certificate to the company of a registration; the old ones stay valid."""
     loaded = load(certificate)
-    with serving.opened(DatabaseSettings()) as base, base.begin() as connection:
+    with opening.database() as base, base.begin() as connection:
         directory.add_certificate(connection, identifier, loaded)
     done(f"{identifier} may sign with {describe(loaded)}")
 
@@ -72,7 +72,7 @@ def bind_certificate(identifier: str, certificate: Certificate) -> None:
 @registration.command("unbind")
 def withdraw_certificate(fingerprint: str) -> None:
     """Refuse a certificate from now on: the one with this SHA-256 fingerprint, of a registration or a channel."""
-    with serving.opened(DatabaseSettings()) as base, base.begin() as connection:
+    with opening.database() as base, base.begin() as connection:
         number = directory.withdraw_certificate(connection, fingerprint.lower(), datetime.now(UTC))
     done(f"{fingerprint} is refused from now on ({number} bindings ended).")
 
@@ -92,7 +92,7 @@ def activate(identifier: str) -> None:
 @registration.command("list")
 def list_registrations(as_json: Json = False) -> None:
     """Registrations, a row for each certificate."""
-    with serving.opened(DatabaseSettings()) as base, base.begin() as connection:
+    with opening.database() as base, base.begin() as connection:
         rows = directory.registrations(connection)
     columns = ("id", "company", "role", "status", "sha256_fingerprint", "certificate_until", "uri")
     show("Registrations", rows, columns, as_json=as_json)
@@ -102,7 +102,7 @@ def list_registrations(as_json: Json = False) -> None:
 def bind_channel(identifier: str, certificate: Certificate, name: str = "customer channel") -> None:
     """Let a front end of customers sign as urn:flexiciency:customer-channel:IDENTIFIER."""
     loaded = load(certificate)
-    with serving.opened(DatabaseSettings()) as base, base.begin() as connection:
+    with opening.database() as base, base.begin() as connection:
         directory.bind_channel(connection, identifier, name, loaded, datetime.now(UTC))
     done(f"urn:flexiciency:customer-channel:{identifier} signs with {describe(loaded)}")
 
@@ -110,7 +110,7 @@ def bind_channel(identifier: str, certificate: Certificate, name: str = "custome
 @channel.command("list")
 def list_channels(as_json: Json = False) -> None:
     """Customers' channels."""
-    with serving.opened(DatabaseSettings()) as base, base.begin() as connection:
+    with opening.database() as base, base.begin() as connection:
         rows = directory.channels(connection)
     show("Customers' channels", rows, ("id", "name", "sha256_fingerprint", "bound_at"), as_json=as_json)
 
@@ -128,7 +128,7 @@ def add_service(
         identifier, settings.registration_id, description, aggregation_level, aggregation_method, quantity, time_step,
         customer_consent_mandatory=consent,
     )  # fmt: skip
-    with serving.opened(settings) as base, base.begin() as connection:
+    with opening.database(settings) as base, base.begin() as connection:
         directory.add_service(connection, entered)
     done(f"{identifier}: {quantity} every {time_step}, consent {'mandatory' if consent else 'not needed'}")
 
@@ -136,7 +136,7 @@ def add_service(
 @service.command("list")
 def list_services(as_json: Json = False) -> None:
     """Services."""
-    with serving.opened(DatabaseSettings()) as base, base.begin() as connection:
+    with opening.database() as base, base.begin() as connection:
         rows = directory.services(connection)
     columns = ("id", "provider", "service_type", "quantity", "time_step", "consent_mandatory")
     show("Services", rows, columns, as_json=as_json)
@@ -153,7 +153,7 @@ def add_subscription(
     entered = Subscription(
         identifier, settings.registration_id, requester, data_details, processing_details, tuple(services)
     )
-    with serving.opened(settings) as base, base.begin() as connection:
+    with opening.database(settings) as base, base.begin() as connection:
         directory.add_subscription(connection, entered, datetime.now(UTC))
     done(f"{identifier}: {requester} may ask for {len(services)} service(s)")
 
@@ -161,7 +161,7 @@ def add_subscription(
 @subscription.command("list")
 def list_subscriptions(as_json: Json = False) -> None:
     """B2B service subscriptions."""
-    with serving.opened(DatabaseSettings()) as base, base.begin() as connection:
+    with opening.database() as base, base.begin() as connection:
         rows = directory.subscriptions(connection)
     show("Subscriptions", rows, ("id", "provider", "requester", "status", "validated"), as_json=as_json)
 
@@ -170,7 +170,7 @@ def list_subscriptions(as_json: Json = False) -> None:
 def import_file(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)]) -> None:
     """Import PoDs and holders from CSV with a header line; all lines or none. Times are ISO 8601 with offset."""
     try:
-        with serving.opened(DatabaseSettings()) as base, base.begin() as connection:
+        with opening.database() as base, base.begin() as connection:
             count = import_pods(connection, _records(file))
     except ValueError as error:
         raise FileInvalid(f"{file}: {error}. Nothing was imported.") from None
@@ -216,6 +216,6 @@ def _instant(text: str) -> datetime:
 
 
 def _set_status(identifier: str, status: str) -> None:
-    with serving.opened(DatabaseSettings()) as base, base.begin() as connection:
+    with opening.database() as base, base.begin() as connection:
         directory.set_status(connection, identifier, status, datetime.now(UTC))
     done(f"{identifier} is {status}.")

@@ -6,10 +6,8 @@ from uuid import UUID
 
 import typer
 
-from flexiciency import serving
+from flexiciency.cli import opening
 from flexiciency.cli.output import done, show
-from flexiciency.config import DatabaseSettings
-from flexiciency.delivery.jobs import defer_push
 from flexiciency.errors import ReferenceUnknown
 from flexiciency.store import evidence as kept
 from flexiciency.store import records
@@ -28,7 +26,7 @@ def list_evidence(
     message_id: str | None = None, peer: str | None = None, limit: Limit = 50, as_json: Json = False
 ) -> None:
     """Messages, the latest first; --message-id finds a message and its reply."""
-    with serving.opened(DatabaseSettings()) as base, base.begin() as connection:
+    with opening.database() as base, base.begin() as connection:
         rows = records.evidence(connection, message_id=message_id, peer=peer, limit=limit)
     columns = ("row", "at", "direction", "peer", "action", "message_id", "code", "verified", "size")
     show("Evidence", rows, columns, as_json=as_json)
@@ -37,7 +35,7 @@ def list_evidence(
 @evidence.command("show")
 def show_evidence(row: int) -> None:
     """One message, byte for byte, to standard output."""
-    with serving.opened(DatabaseSettings()) as base, base.begin() as connection:
+    with opening.database() as base, base.begin() as connection:
         try:
             for piece in kept.read(connection, row):
                 sys.stdout.buffer.write(piece)
@@ -49,7 +47,7 @@ def show_evidence(row: int) -> None:
 @deliveries.command("list")
 def list_deliveries(state: str | None = None, limit: Limit = 50, as_json: Json = False) -> None:
     """Deliveries, the latest first."""
-    with serving.opened(DatabaseSettings()) as base, base.begin() as connection:
+    with opening.database() as base, base.begin() as connection:
         rows = records.deliveries(connection, state=state, limit=limit)
     columns = (
         "id", "created_at", "recipient", "operation", "state", "attempts", "sent_at", "received_at", "last_error"
@@ -63,7 +61,9 @@ def resend(
     to: Annotated[str | None, typer.Option(help="All Dead deliveries to this registration.")] = None,
 ) -> None:
     """Push Dead deliveries again."""
-    with serving.opened(DatabaseSettings()) as base, base.begin() as connection:
+    from flexiciency.delivery.jobs import defer_push  # noqa: PLC0415  slow to import: other commands do without
+
+    with opening.database() as base, base.begin() as connection:
         chosen = [*(delivery_ids or []), *(records.dead(connection, to) if to else [])]
         for delivery_id in chosen:
             records.reopen(connection, delivery_id)

@@ -24,7 +24,6 @@ from flexiciency.store.transaction import transaction
 from flexiciency.wire.addressing import MARKET_PLAYER_URN, Addressing
 from flexiciency.wire.identity import Identity
 from flexiciency.wire.trust import TrustAnchors
-from flexiciency.wire.verify import Verified
 
 log = structlog.get_logger()
 
@@ -69,7 +68,11 @@ class Pusher:
         replies: list[Evidence] = []
         try:
             self._sender.addresses.check(partner.url)
-            self._sender.poster.post(partner, message, lambda data, reply: replies.append(self._reply(data, reply)))
+            self._sender.poster.post(
+                partner,
+                message,
+                lambda data, reply: replies.append(evidence.received(data, reply, self._sender.clock())),
+            )
         except GatewayError as error:
             dead = self._failed(delivery_id, replies, error)
             raise (PushGivenUp if dead else PushFailed)(error.message) from error
@@ -100,7 +103,7 @@ class Pusher:
                 leaving.message_id, operation.action, recipient, self._sender.urn, delivery.relates_to
             )
             message = seal_body(leaving.body, addressing, self._sender.identity, now)
-            evidence.record(tx.core, _sent(message, now))
+            evidence.record(tx.core, evidence.sent(message, now))
         pinned = frozenset(row.fingerprint for row in certificates)
         return Partner(addresses[0].uri, recipient, self._sender.anchors, pinned), message
 
@@ -119,24 +122,8 @@ class Pusher:
                 evidence.record(tx.core, reply)
             return deliveries.mark_failed(tx, delivery_id, f"{code}: {error.message}"[:500], self._sender.attempts)
 
-    def _reply(self, data: bytes, reply: Verified) -> Evidence:
-        addressing = reply.addressing
-        return Evidence(
-            "in", addressing.from_ or "", data, self._sender.clock(), addressing.message_id, addressing.relates_to,
-            addressing.action, reply.fingerprint, reply.body_digest,
-        )  # fmt: skip
-
 
 def _wrapper(operation: Operation) -> Callable[[Iterator[bytes]], Iterator[bytes]]:
     opening = f'<mplo:{operation.name} xmlns:mplo="{operation.namespace}">'.encode()
     closing = f"</mplo:{operation.name}>".encode()
     return lambda chunks: wrapped(opening, chunks, closing)
-
-
-def _sent(message: Outgoing, now: datetime) -> Evidence:
-    addressing = message.addressing
-    content = message.chunks() if message.size > evidence.CHUNK_BYTES else b"".join(message.chunks())
-    return Evidence(
-        "out", addressing.to, content, now, addressing.message_id, addressing.relates_to, addressing.action, None,
-        message.body.digest,
-    )  # fmt: skip

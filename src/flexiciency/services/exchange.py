@@ -17,7 +17,6 @@ from flexiciency.soap.endpoint import Call, Speaker
 from flexiciency.soap.outgoing import Outgoing
 from flexiciency.store import evidence, parties
 from flexiciency.store.database import Database
-from flexiciency.store.evidence import Evidence
 from flexiciency.store.transaction import Row, Transaction, is_taken, reading, transaction
 from flexiciency.wire.addressing import CUSTOMER_CHANNEL_URN, channel_of, registration_of
 from flexiciency.wire.sign import content_of
@@ -76,8 +75,8 @@ class GatewayExchange:
         repeated = bool(self._earlier and self._earlier[0])
         kept = evidence.exchange(
             self.tx.core,
-            request_evidence(request, self._message, self._now),
-            reply_evidence(reply, self._now),
+            evidence.received(request, self._message, self._now),
+            evidence.sent(reply, self._now),
             claim=not repeated,
         )
         self.tx.write(kept.sql, **kept.values)
@@ -104,8 +103,8 @@ class GatewayLedger:
         with transaction(self._database) as tx:
             kept = evidence.exchange(
                 tx.core,
-                request_evidence(request, message, now, code),
-                reply_evidence(fault, now, code),
+                evidence.received(request, message, now, code),
+                evidence.sent(fault, now, code),
                 claim=False,
             )
             tx.write(kept.sql, **kept.values)
@@ -121,25 +120,6 @@ def transaction_of(call: Call) -> Transaction:
     if not isinstance(call.exchange, GatewayExchange):
         raise TypeError("the gateway's operations run in the gateway's ledger")
     return call.exchange.tx
-
-
-def request_evidence(content: bytes, message: Verified, now: datetime, code: str | None = None) -> Evidence:
-    """Evidence of a verified message that came in."""
-    addressing = message.addressing
-    return Evidence(
-        "in", addressing.from_ or "", content, now, addressing.message_id, addressing.relates_to, addressing.action,
-        message.fingerprint, message.body_digest, code,
-    )  # fmt: skip
-
-
-def reply_evidence(message: Outgoing, now: datetime, code: str | None = None) -> Evidence:
-    """Evidence of a message of ours, by its own chunks."""
-    addressing, stored = message.addressing, message.body.stored
-    content = b"".join(message.chunks()) if isinstance(stored, bytes) else message.chunks()
-    return Evidence(
-        "out", addressing.to, content, now, addressing.message_id, addressing.relates_to, addressing.action, None,
-        message.signed.body_digest, code,
-    )  # fmt: skip
 
 
 def _registration(party: str, found: list[Row], fingerprint: str) -> Speaker:

@@ -1,7 +1,7 @@
 """The way of one message through one interface, the same at the gateway and in a Market Player's listener.
 
-bytes ─► verify ─► fresh? operation, recipient ─► XSD ─► [ speaker ─► earlier reply? ─► Spyne operation ─► sign ─► keep ]
-                                                           └──────────────── one transaction of the ledger ────────────┘
+bytes ─► verify ─► fresh, operation, recipient ─► XSD ─► [ speaker ─► earlier reply ─► Spyne operation ─► sign ─► keep ]
+                                                          └─────────────── one transaction of the ledger ────────────┘
 """
 
 from collections.abc import Callable, Iterable, Iterator

@@ -124,11 +124,14 @@ def queue(
 
 
 def of_values(values: Values) -> Query:
-    """A row when these values were queued to be pushed before; holds off others that would queue them now."""
+    """A row when these values were queued to be pushed before; holds off others that would queue them now.
+
+    What was withheld whole, as when its values had not been imported yet, does not count.
+    """
     return Query(
         "SELECT d.id FROM (SELECT id FROM agreement WHERE id = %(agreement_id)s FOR NO KEY UPDATE) a "
         "JOIN delivery d ON d.agreement_id = a.id AND d.value_period = %(period)s "
-        "AND d.operation = 'ReceiveIndividualDataValue'",
+        "AND d.operation = 'ReceiveIndividualDataValue' AND NOT (d.state = 'Dead' AND d.sent_at IS NULL)",
         {"agreement_id": values.agreement_id, "period": TimestamptzRange(values.start, values.end)},
     )
 

@@ -16,8 +16,10 @@ from typing import Any, Literal, TypeGuard
 import psycopg
 from sqlalchemy import Connection
 
+from flexiciency.soap.outgoing import Outgoing
 from flexiciency.store.database import driver
 from flexiciency.store.transaction import Query
+from flexiciency.wire.verify import Verified
 
 CHUNK_BYTES = 1_000_000
 """Of a message, before compression."""
@@ -61,6 +63,25 @@ class Evidence:
     code: str | None = None
 
 
+def received(content: bytes, message: Verified, now: datetime, code: str | None = None) -> Evidence:
+    """Evidence of a verified message that came in; `code` is the fault's where it was refused."""
+    addressing = message.addressing
+    return Evidence(
+        "in", addressing.from_ or "", content, now, addressing.message_id, addressing.relates_to, addressing.action,
+        message.fingerprint, message.body_digest, code,
+    )  # fmt: skip
+
+
+def sent(message: Outgoing, now: datetime, code: str | None = None) -> Evidence:
+    """Evidence of a message of ours, by its own chunks when it is large; `code` is the fault's where it is one."""
+    addressing = message.addressing
+    content = b"".join(message.chunks()) if message.size <= CHUNK_BYTES else message.chunks()
+    return Evidence(
+        "out", addressing.to, content, now, addressing.message_id, addressing.relates_to, addressing.action, None,
+        message.body.digest, code,
+    )  # fmt: skip
+
+
 def record(connection: Connection, evidence: Evidence, *, request_row: int | None = None) -> int:
     """Keeps one message, as the reply to another where `request_row` is given. Gives its row number."""
     content = evidence.content
@@ -74,7 +95,7 @@ def exchange(connection: Connection, request: Evidence, reply: Evidence, *, clai
     """The statement that keeps a request with its reply and, to `claim` it, the request's MessageID for this sender.
 
     It gives one row, request_row and reply_row. Large messages are written before, at once and chunk by chunk. When the
-    MessageID is taken already, running the statement raises an error that `is_taken` knows.
+    MessageID is taken already, running the statement raises an error that `transaction.is_taken` knows.
     """
     values: dict[str, Any] = {}
     if claim:
@@ -99,14 +120,6 @@ def record_exchange(
     query = exchange(connection, request, reply, claim=claim)
     row = _row(driver(connection).execute(query.sql, query.values, prepare=True))
     return row[0], row[1]
-
-
-def is_taken(error: BaseException) -> bool:
-    """Whether the transaction failed because another one has just kept the same MessageID of the same sender.
-
-    What to do then: roll back, and answer the message again, which finds the stored reply.
-    """
-    return isinstance(error, psycopg.errors.UniqueViolation) and error.diag.constraint_name == "pk_exchange"
 
 
 def earlier(sender: str, message_id: str) -> Query:

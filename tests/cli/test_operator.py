@@ -1,0 +1,149 @@
+"""The operator's facts, entered and listed; what is wrong is one line with its code."""
+
+import json
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from flexiciency.store.database import Database
+from tests.cli.conftest import DSO, PLAYER, Ran, Run
+
+CHANNEL = "portal"
+SERVICE = "urn:uuid:00000000-0000-4000-8000-000000005e20"
+SUBSCRIPTION = "urn:uuid:00000000-0000-4000-8000-00000000b2b0"
+HEADER = "pod,country,city,street,load_area,time_zone,customer_id,held_from,held_until\n"
+SINCE = "2020-01-01T00:00:00+01:00"
+
+
+@pytest.fixture
+def facts(run: Run, keys: Path) -> None:
+    """Everything that must be entered before a market player can call; entering it again changes nothing."""
+    if not (keys / "ca.pem").exists():
+        assert run("certificate", "authority", "--folder", keys, "--key", "ec").code == 0
+        for name in ("dso", "player", "channel", "stranger"):
+            assert run("certificate", "issue", name, "--folder", keys, "--key", "ec").code == 0
+    for arguments in (
+        ("database", "upgrade"),
+        ("registration", "add", DSO, "--company", "Netz", "--role", "RegulatedDataProvider",
+         "--company-type", "EnergyRegulatedPlayer", "--certificate", keys / "dso.pem"),
+        ("registration", "add", PLAYER, "--company", "Advice", "--role", "UnregulatedDataRequester",
+         "--certificate", keys / "player.pem", "--uri", "https://player.example/v1/services/market-player"),
+        ("channel", "bind", CHANNEL, "--certificate", keys / "channel.pem"),
+        ("service", "add", SERVICE, "--description", "Load curves"),
+        ("subscription", "add", SUBSCRIPTION, "--requester", PLAYER, "--service", SERVICE),
+    ):  # fmt: skip
+        assert run(*arguments).code == 0
+
+
+def listed(ran: Ran) -> list[dict[str, object]]:
+    assert ran.code == 0
+    found: list[dict[str, object]] = json.loads(ran.out)
+    return found
+
+
+@pytest.mark.usefixtures("facts")
+def test_what_was_entered_is_listed(run: Run) -> None:
+    registrations = {row["id"]: row for row in listed(run("registration", "list", "--json"))}
+    assert registrations[DSO]["role"] == "RegulatedDataProvider"
+    assert registrations[PLAYER]["uri"] == "https://player.example/v1/services/market-player"
+    assert {row["status"] for row in registrations.values()} == {"Active"}
+    assert [row["id"] for row in listed(run("channel", "list", "--json"))] == [CHANNEL]
+    assert [row["provider"] for row in listed(run("service", "list", "--json"))] == [DSO]
+    assert [row["status"] for row in listed(run("subscription", "list", "--json"))] == ["Validated"]
+
+
+@pytest.mark.usefixtures("facts")
+def test_without_json_the_list_is_a_table(run: Run) -> None:
+    ran = run("registration", "list")
+    assert ran.code == 0
+    assert PLAYER in ran.out
+    assert "UnregulatedDataRequester" in ran.out
+
+
+@pytest.mark.usefixtures("facts")
+def test_a_registration_is_suspended_and_activated(run: Run) -> None:
+    assert run("registration", "suspend", PLAYER).code == 0
+    states = {row["id"]: row["status"] for row in listed(run("registration", "list", "--json"))}
+    assert states == {DSO: "Active", PLAYER: "Suspended"}
+    assert run("registration", "activate", PLAYER).code == 0
+    assert {row["status"] for row in listed(run("registration", "list", "--json"))} == {"Active"}
+
+
+@pytest.mark.usefixtures("facts")
+def test_a_certificate_is_bound_shown_and_withdrawn(run: Run, keys: Path) -> None:
+    (shown,) = listed(run("certificate", "show", keys / "stranger.pem", "--json"))
+    assert (shown["subject"], shown["issuer"], shown["bound_to"]) == ("CN=stranger", "CN=Flexiciency trial CA", "nobody")
+    assert run("registration", "bind", PLAYER, "--certificate", keys / "stranger.pem").code == 0
+    (shown,) = listed(run("certificate", "show", keys / "stranger.pem", "--json"))
+    assert shown["bound_to"] == PLAYER
+    assert run("registration", "unbind", shown["sha256_fingerprint"]).code == 0
+    (shown,) = listed(run("certificate", "show", keys / "stranger.pem", "--json"))
+    assert shown["bound_to"] == "nobody"
+    assert run("registration", "unbind", shown["sha256_fingerprint"]).refusal == "ReferenceUnknown"
+
+
+@pytest.mark.usefixtures("facts")
+def test_facts_that_contradict_are_refused_in_one_line(run: Run, keys: Path) -> None:
+    unknown = "urn:uuid:00000000-0000-4000-8000-0000000000ff"
+    certificate = ("--certificate", keys / "channel.pem")
+    assert run("registration", "suspend", unknown).refusal == "ReferenceUnknown"
+    assert run("registration", "bind", unknown, "--certificate", keys / "player.pem").refusal == "ReferenceUnknown"
+    assert run("subscription", "add", "urn:x", "--requester", unknown, "--service", SERVICE).refusal == "ReferenceUnknown"
+    assert run("channel", "bind", "another", *certificate).refusal == "IdentifierTaken"
+    assert run("certificate", "show", keys / "dso.key").refusal == "FileInvalid"
+    assert run("certificate", "authority", "--folder", keys).refusal == "FileExistsError"
+    assert run("evidence", "show", 999).refusal == "ReferenceUnknown"
+    assert run("deliveries", "resend", "00000000-0000-4000-8000-0000000000ff").refusal == "ReferenceUnknown"
+
+
+@pytest.mark.usefixtures("facts")
+def test_an_unknown_role_is_a_usage_error(run: Run, keys: Path) -> None:
+    ran = run("registration", "add", "urn:x", "--company", "X", "--role", "King", "--certificate", keys / "dso.pem")
+    assert ran.code == 2
+    assert "'RegulatedDataProvider'" in ran.err
+
+
+def test_pods_and_holders_are_imported_and_a_second_import_replaces_them(
+    run: Run, tmp_path: Path, database: Database
+) -> None:
+    file = tmp_path / "pods.csv"
+    moved = "2024-07-01T00:00:00+02:00"
+    rows = [f"AT1,AT,Linz,Weg,,Europe/Vienna,C1,{SINCE},{moved}", f"AT1,AT,Linz,Weg,,Europe/Vienna,C2,{moved},"]
+    for _ in range(2):
+        file.write_text(HEADER + "\n".join(rows) + "\n")
+        assert run("pods", "import", file).out == "2 records imported.\n"
+    with database.begin() as connection:
+        held = connection.execute(text("SELECT customer_id FROM pod_holder ORDER BY lower(held)")).scalars().all()
+    assert held == ["C1", "C2"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (f"AT2,AT,Linz,Weg,,Mars/Olympus,C1,{SINCE},\n", "line 2: 'Mars/Olympus' is no IANA time zone"),
+        ("AT2,AT,Linz,Weg,,Europe/Vienna,C1,2020-01-01,\n", "line 2: '2020-01-01' has no offset"),
+        (f"AT2,AT,Linz,Weg,,Europe/Vienna,,{SINCE},\n", "line 2: customer_id is empty"),
+        (f"AT2,AT,Linz,Weg,,Europe/Vienna,C1,{SINCE},{SINCE}\n", "line 2: held_until is not later"),
+        ("AT2,AT,Linz\n", "line 2: more or fewer cells"),
+        (f"AT2,AT,Linz,Weg,,Europe/Vienna,C1,{SINCE},\nAT2,AT,Linz,Weg,,Europe/Vienna,C2,{SINCE},\n", "PoD AT2 has two"),
+    ],
+)
+def test_a_bad_line_is_named_and_nothing_is_imported(
+    rows: str, said: str, run: Run, tmp_path: Path, database: Database
+) -> None:
+    file = tmp_path / "pods.csv"
+    file.write_text(f"{HEADER}{rows}")
+    ran = run("pods", "import", file)
+    assert ran.refusal == "FileInvalid"
+    assert said in ran.err
+    with database.begin() as connection:
+        assert connection.execute(text("SELECT count(*) FROM pod WHERE pod = 'AT2'")).scalar_one() == 0
+
+
+def test_a_missing_column_is_named(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "pods.csv"
+    file.write_text("pod,country\nAT1,AT\n")
+    ran = run("pods", "import", file)
+    assert ran.refusal == "FileInvalid"
+    assert "'time_zone'" in ran.err
