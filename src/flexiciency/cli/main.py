@@ -3,7 +3,6 @@
 import os
 import signal
 import sys
-from collections.abc import Callable
 from types import FrameType
 from typing import Annotated
 
@@ -55,7 +54,7 @@ def main() -> None:
         if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
             signal.signal(number, _stop)
     log_to_stderr()
-    sys.exit(_run(lambda: cli(standalone_mode=True)))
+    sys.exit(run(sys.argv[1:]))
 
 
 def _stop(number: int, _frame: FrameType | None) -> None:
@@ -66,9 +65,12 @@ def _stop(number: int, _frame: FrameType | None) -> None:
     sys.exit(128 + number)
 
 
-def _run(command: Callable[[], object]) -> int:
+def run(arguments: list[str]) -> int:
+    """Run one command; its exit code."""
     try:
-        command()
+        cli(arguments)
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except Unavailable as error:
         cause = str(error.__cause__ or error).strip().splitlines()[0]
         failed(error.code, f"The database is out of reach ({cause}). Check FLEXICIENCY_DATABASE_URL and its server.")
