@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from flexiciency import app
 from flexiciency.client.serving import Server
-from flexiciency.contract.catalogue import B2B, B2C, FAULT_ACTION
+from flexiciency.contract.catalogue import B2B, B2C, FAULT_ACTION, MARKET_PLACE
 from flexiciency.errors import GatewayError, PartnerFault
 from flexiciency.soap.faults import partner_fault
 from flexiciency.soap.outgoing import Outgoing, seal
@@ -24,7 +24,13 @@ from flexiciency.soap.posting import Partner, Poster
 from flexiciency.soap.spyne_service import written
 from flexiciency.store.database import Database
 from flexiciency.store.tables import metadata
-from flexiciency.wire.addressing import CUSTOMER_CHANNEL_URN, MARKET_PLAYER_URN, Addressing, new_message_id
+from flexiciency.wire.addressing import (
+    CUSTOMER_CHANNEL_URN,
+    MARKET_PLACE_URN,
+    MARKET_PLAYER_URN,
+    Addressing,
+    new_message_id,
+)
 from flexiciency.wire.identity import Identity
 from flexiciency.wire.sign import canonical
 from flexiciency.wire.trust import TrustAnchors
@@ -44,9 +50,10 @@ class Sender:
     identity: Identity
     urn: str
     interface: str
+    recipient: str = DSO_URN
 
     def seal(
-        self, request: Any, *, to: str = DSO_URN, message_id: str | None = None, now: datetime | None = None
+        self, request: Any, *, to: str | None = None, message_id: str | None = None, now: datetime | None = None
     ) -> Outgoing:
         """The signed message around a request of the interface."""
         return self.seal_content(content_of(request), type(request).get_type_name(), to, message_id, now)
@@ -55,20 +62,22 @@ class Sender:
         self,
         content: bytes,
         operation: str,
-        to: str = DSO_URN,
+        to: str | None = None,
         message_id: str | None = None,
         now: datetime | None = None,
     ) -> Outgoing:
         """The signed message around the canonical content of a Body."""
         action = f"urn:flexiciency:{self.interface}:1:{operation}"
-        addressing = Addressing(message_id or new_message_id(), action, to, self.urn)
+        addressing = Addressing(message_id or new_message_id(), action, to or self.recipient, self.urn)
         return seal(content, addressing, self.identity, now or datetime.now(UTC))
 
     def post(self, message: Outgoing) -> Verified:
         """The verified reply; raises PartnerFault for a signed fault."""
         poster = Poster()
         try:
-            return poster.post(Partner(f"{self.url}/v1/services/{self.interface}", DSO_URN, self.anchors), message)
+            return poster.post(
+                Partner(f"{self.url}/v1/services/{self.interface}", self.recipient, self.anchors), message
+            )
         finally:
             poster.close()
 
@@ -190,6 +199,11 @@ def stranger_of(world: World, url: str) -> Sender:
 def channel_of(world: World, url: str) -> Sender:
     """The customers' channel of the world."""
     return Sender(url, world.anchors, world.channel, CUSTOMER_CHANNEL_URN + CHANNEL, B2C)
+
+
+def market_place_of(world: World, url: str) -> Sender:
+    """The market player of the world, calling the Market Place."""
+    return replace(player_of(world, url), interface=MARKET_PLACE, recipient=MARKET_PLACE_URN)
 
 
 @contextmanager

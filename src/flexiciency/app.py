@@ -1,19 +1,20 @@
 """Where the parts are wired, and nowhere else: settings in, a WSGI application or a worker out."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from flexiciency.config import Settings
-from flexiciency.contract.catalogue import B2B, B2C
+from flexiciency.contract.catalogue import B2B, B2C, MARKET_PLACE
 from flexiciency.delivery.addresses import PushAddresses
 from flexiciency.delivery.push import Pusher, Sender
-from flexiciency.services import b2b, b2c
+from flexiciency.services import b2b, b2c, market_place
 from flexiciency.services.exchange import GatewayLedger
 from flexiciency.soap.endpoint import Endpoint, Host
 from flexiciency.soap.posting import Poster, Terms
 from flexiciency.soap.spyne_service import SpyneService
 from flexiciency.soap.wsgi import Site
 from flexiciency.store.database import Database
-from flexiciency.wire.addressing import MARKET_PLAYER_URN
+from flexiciency.wire.addressing import MARKET_PLACE_URN, MARKET_PLAYER_URN
 from flexiciency.wire.identity import Identity
 from flexiciency.wire.parse import Limits
 from flexiciency.wire.trust import TrustAnchors
@@ -21,14 +22,19 @@ from flexiciency.wire.verify import Policy
 
 
 def site(settings: Settings, database: Database) -> Site:
-    """The gateway of one DSO: B2B and B2C."""
+    """The gateway of one DSO: B2B and B2C; and the Market Place, which answers Ping in this release."""
     host = _host(settings)
     ledger = GatewayLedger(database)
-    services = {
-        B2B: SpyneService(B2B, b2b.handlers(settings.registration_id)),
-        B2C: SpyneService(B2C, b2c.handlers(settings.registration_id)),
-    }
-    endpoints = [Endpoint(interface, host, ledger, service) for interface, service in services.items()]
+    endpoints = [
+        Endpoint(B2B, host, ledger, SpyneService(B2B, b2b.handlers(settings.registration_id))),
+        Endpoint(B2C, host, ledger, SpyneService(B2C, b2c.handlers(settings.registration_id))),
+        Endpoint(
+            MARKET_PLACE,
+            replace(host, urn=MARKET_PLACE_URN),
+            ledger,
+            SpyneService(MARKET_PLACE, market_place.handlers()),
+        ),
+    ]
     return Site(endpoints, settings.public_url, settings.message_bytes, database.ping)
 
 

@@ -73,7 +73,11 @@ def test_a_registration_is_suspended_and_activated(run: Run) -> None:
 @pytest.mark.usefixtures("facts")
 def test_a_certificate_is_bound_shown_and_withdrawn(run: Run, keys: Path) -> None:
     (shown,) = listed(run("certificate", "show", keys / "stranger.pem", "--json"))
-    assert (shown["subject"], shown["issuer"], shown["bound_to"]) == ("CN=stranger", "CN=Flexiciency trial CA", "nobody")
+    assert (shown["subject"], shown["issuer"], shown["bound_to"]) == (
+        "CN=stranger",
+        "CN=Flexiciency trial CA",
+        "nobody",
+    )
     assert run("registration", "bind", PLAYER, "--certificate", keys / "stranger.pem").code == 0
     (shown,) = listed(run("certificate", "show", keys / "stranger.pem", "--json"))
     assert shown["bound_to"] == PLAYER
@@ -89,7 +93,9 @@ def test_facts_that_contradict_are_refused_in_one_line(run: Run, keys: Path) -> 
     certificate = ("--certificate", keys / "channel.pem")
     assert run("registration", "suspend", unknown).refusal == "ReferenceUnknown"
     assert run("registration", "bind", unknown, "--certificate", keys / "player.pem").refusal == "ReferenceUnknown"
-    assert run("subscription", "add", "urn:x", "--requester", unknown, "--service", SERVICE).refusal == "ReferenceUnknown"
+    assert (
+        run("subscription", "add", "urn:x", "--requester", unknown, "--service", SERVICE).refusal == "ReferenceUnknown"
+    )
     assert run("channel", "bind", "another", *certificate).refusal == "IdentifierTaken"
     assert run("certificate", "show", keys / "dso.key").refusal == "FileInvalid"
     assert run("certificate", "authority", "--folder", keys).refusal == "FileExistsError"
@@ -126,7 +132,10 @@ def test_pods_and_holders_are_imported_and_a_second_import_replaces_them(
         (f"AT2,AT,Linz,Weg,,Europe/Vienna,,{SINCE},\n", "line 2: customer_id is empty"),
         (f"AT2,AT,Linz,Weg,,Europe/Vienna,C1,{SINCE},{SINCE}\n", "line 2: held_until is not later"),
         ("AT2,AT,Linz\n", "line 2: more or fewer cells"),
-        (f"AT2,AT,Linz,Weg,,Europe/Vienna,C1,{SINCE},\nAT2,AT,Linz,Weg,,Europe/Vienna,C2,{SINCE},\n", "PoD AT2 has two"),
+        (
+            f"AT2,AT,Linz,Weg,,Europe/Vienna,C1,{SINCE},\nAT2,AT,Linz,Weg,,Europe/Vienna,C2,{SINCE},\n",
+            "PoD AT2 has two",
+        ),
     ],
 )
 def test_a_bad_line_is_named_and_nothing_is_imported(

@@ -1,4 +1,4 @@
-"""Spyne's classes of the two interfaces, and the parts that many replies share."""
+"""Spyne's classes of the interfaces, and the parts that many replies share."""
 
 from datetime import datetime
 from types import SimpleNamespace
@@ -10,6 +10,7 @@ from flexiciency.soap.spyne_types import classes
 
 B2B = classes("urn:flexiciency:b2b-operations:1")
 B2C = classes("urn:flexiciency:b2c-operations:1")
+MARKET_PLACE = classes("urn:flexiciency:market-place-operations:1")
 PLAYER = classes("urn:flexiciency:market-player-operations:1")
 
 

@@ -1,0 +1,95 @@
+"""What every command keeps: one line for an error, no stack trace, nothing on standard output but what was asked."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+
+GATEWAY_COMMANDS = [
+    "serve", "work", "deliver", "database", "registration", "channel", "service", "subscription", "pods", "evidence",
+    "deliveries",
+]  # fmt: skip
+BASE_INSTALL = """
+import sys
+for extra in ("alembic", "granian", "procrastinate", "psycopg", "sqlalchemy", "demandlib", "pandas"):
+    sys.modules[extra] = None
+from flexiciency.cli.main import main
+main()
+"""
+
+
+def base_install(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", BASE_INSTALL, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_missing_settings_are_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FLEXICIENCY_REGISTRATION_ID")
+    ran = run("serve")
+    assert ran.refusal == "SettingsInvalid"
+    assert "registration_id" in ran.err
+
+
+def test_a_misspelt_setting_in_the_file_is_named(run: Run, keys: Path) -> None:
+    file = keys / "flexiciency.toml"
+    file.write_text("prot = 80\n")
+    try:
+        ran = run("serve")
+    finally:
+        file.unlink()
+    assert ran.refusal == "SettingsInvalid"
+    assert "prot" in ran.err
+
+
+def test_a_database_out_of_reach_is_one_line_without_its_password(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLEXICIENCY_DATABASE_URL", "postgresql://dso:secret@127.0.0.1:1/x")
+    ran = run("registration", "list")
+    assert ran.refusal == "Unavailable"
+    assert "127.0.0.1" in ran.err
+    assert "secret" not in ran.err
+
+
+def test_a_database_url_that_is_none_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLEXICIENCY_DATABASE_URL", "no url")
+    assert run("registration", "list").refusal == "ArgumentError"
+
+
+def test_a_key_that_is_missing_is_one_line(run: Run) -> None:
+    assert run("certificate", "issue", "x", "--folder", "/nowhere").refusal == "FileNotFoundError"
+
+
+def test_off_loopback_needs_tls_or_a_proxy(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLEXICIENCY_HOST", "0.0.0.0")
+    monkeypatch.setenv("FLEXICIENCY_PORT", "18080")
+    ran = run("serve")
+    assert ran.refusal == "NotServed"
+    assert "--behind-proxy" in ran.err
+
+
+def test_one_tls_file_is_not_enough(run: Run, keys: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLEXICIENCY_TLS_CERTIFICATE_FILE", str(keys / "tls.pem"))
+    monkeypatch.setenv("FLEXICIENCY_PORT", "18080")
+    ran = run("serve")
+    assert ran.refusal == "NotServed"
+    assert "tls_key_file" in ran.err
+
+
+def test_the_base_install_has_certificates_and_says_what_the_rest_needs(tmp_path: Path) -> None:
+    helped = base_install("--help")
+    assert helped.returncode == 0
+    assert all(command in helped.stdout for command in [*GATEWAY_COMMANDS, "certificate", "demo"])
+    assert base_install("certificate", "authority", "--folder", str(tmp_path), "--key", "ec").returncode == 0
+    shown = base_install("certificate", "show", str(tmp_path / "ca.pem"), "--json")
+    assert '"subject": "CN=Flexiciency trial CA"' in shown.stdout
+
+
+@pytest.mark.parametrize(("command", "extra"), [("serve", "gateway"), ("registration", "gateway"), ("demo", "demo")])
+def test_a_command_of_an_extra_names_the_extra(command: str, extra: str) -> None:
+    refused = base_install(command, *(["list", "--json"] if command == "registration" else []))
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.count("\n") == 1
+    assert refused.stderr.startswith("NotInstalled: ")
+    assert f"flexiciency[{extra}]" in refused.stderr
