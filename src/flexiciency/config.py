@@ -16,7 +16,10 @@ class DatabaseSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="FLEXICIENCY_", frozen=True, extra="ignore")
 
     database_url: SecretStr | None = Field(default=None, description="PostgreSQL URL; none runs the embedded server.")
-    data: Path | None = Field(default=None, description="Folder of the embedded server; none picks a private one.")
+    data: Path | None = Field(
+        default=None,
+        description="The embedded server's folder; none: /var/lib/flexiciency for root, ~/.local/share/flexiciency for others.",
+    )
 
     @property
     def url(self) -> str | None:
@@ -54,7 +57,9 @@ class Settings(DatabaseSettings):
     )
     tls_key_file: Path | None = Field(default=None, description="PEM private key for HTTPS.")
     workers: int = Field(default=2, ge=1, description="Gateway processes.")
-    threads: int = Field(default=3, ge=1, le=16, description="Blocking threads, and database connections, per process.")
+    threads: int = Field(
+        default=3, ge=1, le=16, description="Calls a process works on at once, each with a connection."
+    )
     worker_megabytes: int = Field(
         default=1000, ge=100, description="Resident memory, in MB, above which a gateway process is replaced."
     )

@@ -62,7 +62,7 @@ def test_a_key_that_is_missing_is_one_line(run: Run) -> None:
 
 
 def test_off_loopback_needs_tls_or_a_proxy(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FLEXICIENCY_HOST", "0.0.0.0")
+    monkeypatch.setenv("FLEXICIENCY_HOST", "0.0.0.0")  # noqa: S104  what must be refused
     monkeypatch.setenv("FLEXICIENCY_PORT", "18080")
     ran = run("serve")
     assert ran.refusal == "NotServed"

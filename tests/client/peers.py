@@ -97,6 +97,7 @@ class Dso:
     folder: Path
     calls: list[tuple[Call, Any]] = field(default_factory=list)
     replies: dict[str, Callable[[Call, Any], Any]] = field(default_factory=dict)
+    ledgers: list[Inbox] = field(default_factory=list)
 
     @property
     def application(self) -> Site:
@@ -106,6 +107,7 @@ class Dso:
             CUSTOMER_CHANNEL_URN + CHANNEL_ID: Sender("CustomerChannel"),
         }
         ledger = Inbox(self.folder / "dso.sqlite", senders, Statistics())
+        self.ledgers.append(ledger)
         host = Host(dso(), MARKET_PLAYER_URN + DSO_ID, anchors(), clock, DEFAULT, Policy())
         services = {"b2b": _B2B, "b2c": _B2C}
         endpoints = [
@@ -113,6 +115,11 @@ class Dso:
             for name, handlers in services.items()
         ]
         return Site(endpoints, "http://localhost", DEFAULT.message_bytes, ledger.check)
+
+    def close(self) -> None:
+        """Close what its applications keep."""
+        for ledger in self.ledgers:
+            ledger.close()
 
     def _recorded(self, operation: str, handler: Handler) -> Handler:
         def run(call: Call, message: Any) -> Any:

@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 
@@ -34,8 +35,9 @@ CONSENT = Consent(
 
 
 @pytest.fixture
-def dso(tmp_path: Path) -> Dso:
-    return Dso(tmp_path)
+def dso(tmp_path: Path) -> Iterator[Dso]:
+    with closing(Dso(tmp_path)) as one:
+        yield one
 
 
 @pytest.fixture

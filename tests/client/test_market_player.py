@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 
@@ -56,8 +57,9 @@ SETTINGS = ClientSettings(clock=clock, terms=Terms(silence=5))
 
 
 @pytest.fixture
-def provider(tmp_path: Path) -> Dso:
-    return Dso(tmp_path)
+def provider(tmp_path: Path) -> Iterator[Dso]:
+    with closing(Dso(tmp_path)) as one:
+        yield one
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """`flexiciency demo`: the whole story on this machine."""
 
-import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -26,6 +25,4 @@ def demo(
     except ModuleNotFoundError as missing:
         failed("NotInstalled", f"{missing.name} is missing: pip install 'flexiciency[demo]'.")
         raise typer.Exit(1) from None
-    # Ended by a signal, it cleans up as after Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     story.play(json_file, picture)

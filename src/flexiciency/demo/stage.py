@@ -1,6 +1,7 @@
 """The processes of the demo: started, waited for, and all ended whatever happens."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -60,7 +61,7 @@ class Stage:
                 try:
                     process.wait(40)
                 except subprocess.TimeoutExpired:
-                    process.kill()
+                    os.killpg(process.pid, signal.SIGKILL)  # with the processes it has started
                     process.wait()
                 del self._running[name]
 
