@@ -18,7 +18,7 @@ class DatabaseSettings(BaseSettings):
     database_url: SecretStr | None = Field(default=None, description="PostgreSQL URL; none runs the embedded server.")
     data: Path | None = Field(
         default=None,
-        description="The embedded server's folder; none: /var/lib/flexiciency for root, ~/.local/share/flexiciency for others.",
+        description="Embedded server's folder; none: /var/lib/flexiciency, or ~/.local/share/flexiciency if not root.",
     )
 
     @property

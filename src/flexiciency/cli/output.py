@@ -14,6 +14,7 @@ from flexiciency.errors import GatewayError
 
 out = Console()
 err = Console(stderr=True)
+_WIDE = 300
 
 
 class FileInvalid(GatewayError):  # noqa: N818  named like the coded errors
@@ -31,7 +32,8 @@ def show(title: str, rows: Iterable[Sequence[Any]], columns: Sequence[str], *, a
         table.add_column(column.replace("_", " "), overflow="fold")
     for row in rows:
         table.add_row(*("" if value is None else str(_plain(value)) for value in row))
-    out.print(table)
+    # Into a file or a pipe, identifiers stay whole.
+    out.print(table, width=None if out.is_terminal else _WIDE, crop=False)
 
 
 def done(text: str) -> None:
