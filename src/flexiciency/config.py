@@ -71,4 +71,6 @@ class Settings(DatabaseSettings):
         default=frozenset(), description="Hosts that may be pushed to though they are not public."
     )
     push_timeout: float = Field(default=30.0, gt=0, description="How long a push waits for its answer.")
-    push_attempts: int = Field(default=8, ge=1, description="Attempts of a push before it is Dead (kept, resendable).")
+    push_attempts: int = Field(
+        default=12, ge=1, le=20, description="Attempts of a push before it is Dead (kept, resendable)."
+    )

@@ -1,13 +1,13 @@
 """Push jobs in Procrastinate: one with the business transaction, and delivered by a worker."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import text
 
 from flexiciency import app
-from flexiciency.delivery.outbox import Outbox
+from flexiciency.delivery.outbox import Outbox, push_stranded
 from flexiciency.delivery.push import Pusher
 from flexiciency.delivery.worker import run
 from flexiciency.store.database import Database, driver
@@ -135,3 +135,21 @@ def _make_due(database: Database) -> None:
     """What waits for its next attempt is due now."""
     with database.begin() as connection:
         connection.execute(text("UPDATE procrastinate_jobs SET scheduled_at = now() WHERE status = 'todo'"))
+
+
+def test_what_waited_for_an_address_is_pushed_once_there_is_one(
+    channel: Sender, database: Database, pusher: Pusher, program: Program, customers: Iterator[int], address: str
+) -> None:
+    set_address(database, None)
+    channel.send(consent(next(customers), new_id()))
+    assert jobs(database) == []
+    assert push_stranded(database, datetime.now(UTC)) == 0
+    set_address(database, address)
+
+    assert push_stranded(database, datetime.now(UTC) - timedelta(hours=1)) == 0
+    assert push_stranded(database, datetime.now(UTC)) == 1
+    assert push_stranded(database, datetime.now(UTC)) == 0
+    work(database, pusher)
+
+    assert [type(received.content).__name__ for received in program.taken] == ["ConsentAcknowledgement"]
+    assert push_stranded(database, datetime.now(UTC)) == 0

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,15 @@ def test_every_message_was_verified_by_who_got_it(told: Figures) -> None:
 def test_the_figures_are_written_and_the_curve_is_drawn(told: Figures, folder: Path) -> None:
     assert json.loads((folder / "demo.json").read_text()) == told.as_json()
     assert (folder / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_figures_that_contradict_each_other_fail_the_demo(told: Figures) -> None:
+    assert told.contradictions() == []
+    changed = replace(told, values_acknowledged_at_dso=told.values_acknowledged_at_dso - 1, messages=told.messages + 1)
+    assert changed.contradictions() == [
+        "player and DSO differ in values acknowledged",
+        "not every message was verified",
+    ]
 
 
 @pytest.fixture

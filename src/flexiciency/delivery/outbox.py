@@ -4,8 +4,9 @@ from datetime import datetime
 
 from flexiciency.delivery.jobs import defer_push
 from flexiciency.store import deliveries, parties
+from flexiciency.store.database import Database
 from flexiciency.store.deliveries import Values
-from flexiciency.store.transaction import Transaction
+from flexiciency.store.transaction import Transaction, transaction
 
 
 class Outbox:
@@ -31,3 +32,12 @@ class Outbox:
         if addresses:
             tx.flush()
             defer_push(tx.driver, delivery_id)
+
+
+def push_stranded(database: Database, before: datetime) -> int:
+    """Defer the push of what waited for its party's address, or lost its job; gives their number."""
+    with transaction(database) as tx:
+        (waiting,) = tx.read(deliveries.stranded(before))
+        for delivery in waiting:
+            defer_push(tx.driver, delivery.id)
+    return len(waiting)

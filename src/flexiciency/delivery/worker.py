@@ -1,16 +1,21 @@
 """The delivery worker: runs the push jobs of one database, on any number of hosts at once."""
 
+import asyncio
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import procrastinate
 from procrastinate import JobContext, RetryStrategy
 
 from flexiciency.delivery.jobs import PUSH, QUEUE
+from flexiciency.delivery.outbox import push_stranded
 from flexiciency.delivery.push import Pusher, PushFailed
 from flexiciency.errors import Unavailable
 from flexiciency.store.database import Database
 
 RESUME = "flexiciency.resume"
+SETTLED = timedelta(minutes=1)
+"""What is younger may be in a transaction that has yet to defer its job."""
 
 
 def worker_app(database: Database, pusher: Pusher) -> procrastinate.App:
@@ -26,10 +31,11 @@ def worker_app(database: Database, pusher: Pusher) -> procrastinate.App:
     @app.periodic(cron="* * * * *")
     @app.task(name=RESUME, queue=QUEUE, queueing_lock=RESUME, pass_context=True)
     async def resume(context: JobContext, timestamp: int) -> None:  # noqa: ARG001  periodic tasks get it
-        """Give the jobs of workers that died back to those that live."""
+        """Give the jobs of workers that died back to those that live, and a job to what has none."""
         manager = context.app.job_manager
         for job in await manager.get_stalled_jobs(queue=QUEUE):
             await manager.retry_job(job)
+        await asyncio.to_thread(push_stranded, database, datetime.now(UTC) - SETTLED)
 
     return app
 

@@ -41,6 +41,19 @@ class Figures:
         """By name."""
         return asdict(self)
 
+    def contradictions(self) -> list[str]:
+        """What is not as it must be, whatever the size of the demo."""
+        must_be = {
+            "player and DSO differ in values acknowledged": self.values_acknowledged_by_player
+            == self.values_acknowledged_at_dso,
+            "the revocation stopped nothing": self.values_stopped > 0,
+            "values left after the revocation": self.values_after_revocation == 0,
+            "values received are not those imported": self.kwh_difference == 0,
+            "not every message was verified": self.signatures_verified == self.messages,
+            "signatures were refused": self.signatures_refused == 0,
+        }
+        return [what for what, holds in must_be.items() if not holds]
+
 
 @dataclass(frozen=True, slots=True)
 class Revocation:

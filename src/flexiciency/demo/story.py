@@ -24,7 +24,7 @@ from sqlalchemy import text
 from flexiciency.client import Authentication, Consent, CustomerChannel, Quantity, Scope, TimeStep
 from flexiciency.demo.figures import Figures, Revocation, draw, figures
 from flexiciency.demo.plan import CHANNEL, DSO, PLAYER, SERVICE, SUBSCRIPTION, Plan, make_keys
-from flexiciency.demo.stage import Stage
+from flexiciency.demo.stage import DemoFailed, Stage
 from flexiciency.demo.town import CITY, COUNTRY, ZONE, Town
 from flexiciency.store.database import Database
 from flexiciency.store.embedded import EmbeddedServer
@@ -43,6 +43,8 @@ def play(json_file: Path | None, picture: Path, **size: int | str) -> Figures:
     if json_file is not None:
         json_file.parent.mkdir(parents=True, exist_ok=True)
         json_file.write_text(json.dumps(told.figures.as_json(), indent=2) + "\n", encoding="utf-8")
+    if wrong := told.figures.contradictions():
+        raise DemoFailed(f"The figures above are not what they must be: {'; '.join(wrong)}.")
     return told.figures
 
 

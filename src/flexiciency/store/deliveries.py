@@ -30,6 +30,15 @@ d.received_at, a.quantity, a.time_step
 FROM delivery d LEFT JOIN agreement a ON a.id = d.agreement_id WHERE d.id = %(id)s FOR UPDATE OF d
 """
 
+_STRANDED = """
+SELECT d.id FROM delivery d
+WHERE d.received_at IS NULL AND d.state <> 'Dead' AND d.created_at < %(before)s
+  AND EXISTS (SELECT FROM market_player_location l WHERE l.registration_id = d.recipient_id)
+  AND NOT EXISTS (SELECT FROM procrastinate_jobs j WHERE j.status IN ('todo', 'doing') AND j.queue_name = 'push'
+                  AND j.args ->> 'delivery_id' = d.id::text)
+ORDER BY d.created_at LIMIT 1000 FOR UPDATE OF d SKIP LOCKED
+"""
+
 # The mailbox holds what cannot be pushed: no address is known, or every attempt failed.
 _WAITING = """
 FROM delivery d WHERE d.recipient_id = %(recipient_id)s AND d.received_at IS NULL AND (d.state = 'Dead'
@@ -134,6 +143,11 @@ def of_values(values: Values) -> Query:
         "AND d.operation = 'ReceiveIndividualDataValue' AND NOT (d.state = 'Dead' AND d.sent_at IS NULL)",
         {"agreement_id": values.agreement_id, "period": TimestamptzRange(values.start, values.end)},
     )
+
+
+def stranded(before: datetime) -> Query:
+    """Deliveries from before this instant that could be pushed, but have no job: their party got an address since."""
+    return Query(_STRANDED, {"before": before})
 
 
 def locked(delivery_id: UUID) -> Query:
