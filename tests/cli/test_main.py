@@ -1,5 +1,6 @@
 """What every command keeps: one line for an error, no stack trace, nothing on standard output but what was asked."""
 
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -61,9 +62,15 @@ def test_a_key_that_is_missing_is_one_line(run: Run) -> None:
     assert run("certificate", "issue", "x", "--folder", "/nowhere").refusal == "FileNotFoundError"
 
 
+def free_port() -> str:
+    """A port that nothing listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return str(listener.getsockname()[1])
+
+
 def test_off_loopback_needs_tls_or_a_proxy(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLEXICIENCY_HOST", "0.0.0.0")  # noqa: S104  what must be refused
-    monkeypatch.setenv("FLEXICIENCY_PORT", "18080")
+    monkeypatch.setenv("FLEXICIENCY_PORT", free_port())
     ran = run("serve")
     assert ran.refusal == "NotServed"
     assert "--behind-proxy" in ran.err
@@ -71,7 +78,7 @@ def test_off_loopback_needs_tls_or_a_proxy(run: Run, monkeypatch: pytest.MonkeyP
 
 def test_one_tls_file_is_not_enough(run: Run, keys: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLEXICIENCY_TLS_CERTIFICATE_FILE", str(keys / "tls.pem"))
-    monkeypatch.setenv("FLEXICIENCY_PORT", "18080")
+    monkeypatch.setenv("FLEXICIENCY_PORT", free_port())
     ran = run("serve")
     assert ran.refusal == "NotServed"
     assert "tls_key_file" in ran.err

@@ -12,9 +12,9 @@ from rich.table import Table
 
 from flexiciency.errors import GatewayError
 
-out = Console()
+# Into a file or a pipe, identifiers stay whole.
+out = Console(width=None if sys.stdout.isatty() else 300)
 err = Console(stderr=True)
-_WIDE = 300
 
 
 class FileInvalid(GatewayError):  # noqa: N818  named like the coded errors
@@ -32,8 +32,7 @@ def show(title: str, rows: Iterable[Sequence[Any]], columns: Sequence[str], *, a
         table.add_column(column.replace("_", " "), overflow="fold")
     for row in rows:
         table.add_row(*("" if value is None else str(_plain(value)) for value in row))
-    # Into a file or a pipe, identifiers stay whole.
-    out.print(table, width=None if out.is_terminal else _WIDE, crop=False)
+    out.print(table)
 
 
 def done(text: str) -> None:
