@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from flexiciency.services.replies import B2B
+from flexiciency.serving import RECEIVING
 from tests.benchmarks import calls, figures, load, machine
 from tests.benchmarks.town import Town, town
 from tests.gateway import player_of
@@ -15,7 +16,7 @@ from tests.world import PLAYER, SERVICE, pod_name
 PODS = 10
 """Requested in each DSO-REQ."""
 THREADS = 3
-"""The gateway's default: settings.threads."""
+"""The gateway's default (settings.threads), and what the yardstick gets under its HTTP server."""
 
 
 def read_requests(setting: Town) -> list[bytes]:
@@ -42,8 +43,8 @@ def gateway_under_granian(setting: Town) -> Iterator[load.Address]:
     port = machine.free_port()
     command = [
         sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port),
-        "--workers", "1", "--blocking-threads", str(THREADS), "--no-log", "--factory",
-        "tests.benchmarks.served:gateway",
+        "--workers", "1", "--blocking-threads", str(RECEIVING), "--no-log", "--factory",
+        "flexiciency.serving:wsgi",
     ]  # fmt: skip
     with machine.running(command, port, setting.environment) as address:
         yield address

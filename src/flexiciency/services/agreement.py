@@ -64,7 +64,7 @@ def propose(call: Call, message: Any) -> Any:
 
 def validate(call: Call, message: Any) -> Any:
     """The requester accepts the version that the provider countered with. Raises ReferenceUnknown, StateConflict."""
-    agreement, tx = _own(call, message.AgreementId), transaction_of(call)
+    agreement, tx = own_agreement(call, message.AgreementId), transaction_of(call)
     if agreement.version != message.Version:
         raise StateConflict(
             f"Agreement {agreement.id} has version {agreement.version}, not {message.Version}. Read it again.",
@@ -75,18 +75,19 @@ def validate(call: Call, message: Any) -> Any:
     agreements.validate(tx, agreement.id, call.now)
     tx.flush()
     return B2B.ValidateServiceActivationAgreementResponse(
-        ServiceActivationAgreement=_written(_own(call, message.AgreementId))
+        ServiceActivationAgreement=_written(own_agreement(call, message.AgreementId))
     )
 
 
 def read(call: Call, message: Any) -> Any:
     """The agreement as it stands, to its requester. Raises ReferenceUnknown."""
     return B2B.ReadServiceActivationAgreementResponse(
-        ServiceActivationAgreement=_written(_own(call, message.AgreementId))
+        ServiceActivationAgreement=_written(own_agreement(call, message.AgreementId))
     )
 
 
-def _own(call: Call, agreement_id: str) -> Row:
+def own_agreement(call: Call, agreement_id: str) -> Row:
+    """The caller's agreement with this id. Raises ReferenceUnknown."""
     (rows,) = transaction_of(call).read(agreements.stored(agreement_id))
     if not rows or rows[0].requester_id != call.speaker.id:
         raise ReferenceUnknown(

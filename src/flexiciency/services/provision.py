@@ -10,6 +10,7 @@ from flexiciency.delivery.build import new_object_id, values_object, wrapped
 from flexiciency.delivery.message import mark_leaving
 from flexiciency.domain.provision import PodStatus, pod_status
 from flexiciency.errors import ReferenceUnknown, StateConflict, ValuesInvalid
+from flexiciency.services.agreement import own_agreement
 from flexiciency.services.exchange import transaction_of
 from flexiciency.services.replies import B2B, receipt, seconds
 from flexiciency.soap.endpoint import Call
@@ -32,7 +33,7 @@ def request_values(call: Call, message: Any) -> Iterator[bytes]:
     Raises ReferenceUnknown, ValuesInvalid for an empty period, StateConflict when nothing may leave.
     """
     selection, tx = message.IndividualDataSelection, transaction_of(call)
-    agreement = _own_agreement(tx, call, message.AgreementId)
+    agreement = own_agreement(call, message.AgreementId)
     start, end = selection.Period.Start, selection.Period.End
     if end <= start:
         raise ValuesInvalid(
@@ -115,16 +116,6 @@ def status(call: Call, message: Any) -> Any:
     elif outgoing:
         found = {"Status": outgoing[0].state, "At": outgoing[0].at and seconds(outgoing[0].at)}
     return B2B.ReadMessageStatusResponse(MessageStatus=B2B.MessageStatus(MessageId=message.MessageId, **found))
-
-
-def _own_agreement(tx: Transaction, call: Call, agreement_id: str) -> Row:
-    (rows,) = tx.read(agreements.stored(agreement_id))
-    if not rows or rows[0].requester_id != call.speaker.id:
-        raise ReferenceUnknown(
-            f"There is no agreement {agreement_id} with {call.speaker.id} here.",
-            path=f"{call.operation.name}/AgreementId",
-        )
-    return rows[0]
 
 
 def _pods(tx: Transaction, agreement_id: str, selection: Any) -> tuple[str, ...] | None:
