@@ -58,7 +58,7 @@ class Settings(DatabaseSettings):
     tls_key_file: Path | None = Field(default=None, description="PEM private key for HTTPS.")
     workers: int = Field(default=2, ge=1, description="Gateway processes.")
     threads: int = Field(
-        default=3, ge=1, le=16, description="Calls a process works on at once, each with a connection."
+        default=6, ge=1, le=16, description="Calls a process works on at once, each with a connection."
     )
     worker_megabytes: int = Field(
         default=1000, ge=100, description="Resident memory, in MB, above which a gateway process is replaced."

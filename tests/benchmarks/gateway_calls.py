@@ -15,8 +15,8 @@ from tests.world import PLAYER, SERVICE, pod_name
 
 PODS = 10
 """Requested in each DSO-REQ."""
-THREADS = 3
-"""The gateway's default (settings.threads), and what the yardstick gets under its HTTP server."""
+YARDSTICK_THREADS = 3
+"""Of the yardstick under granian: with more it is no faster (`best_threads`)."""
 
 
 def read_requests(setting: Town) -> list[bytes]:
@@ -57,7 +57,7 @@ def signed_calls(report: figures.Report, pairs: int) -> None:
         town(PODS) as setting,
         gateway_under_granian(setting) as gateway,
         calls.yardstick_under_gunicorn() as usual,
-        calls.yardstick_under_granian(THREADS) as ours,
+        calls.yardstick_under_granian(YARDSTICK_THREADS) as ours,
     ):
         for name, prepare in (("read", read_requests), ("durable", durable_requests)):
             for server, address in (("", usual), ("_under_granian", ours)):
