@@ -98,6 +98,6 @@ def _address(headers: Mapping[str, etree._Element], name: str) -> str:
 
 def _uri(element: etree._Element, name: str) -> str:
     uri = (element.text or "").strip(_SPACE)
-    if len(element) or not uri or len(uri) > _LONGEST_URI or any(character.isspace() for character in uri):
+    if len(element) or not uri or len(uri) > _LONGEST_URI or uri.split() != [uri]:
         raise AddressingInvalid(f"wsa:{name} is no URI of at most {_LONGEST_URI} characters.")
     return uri
