@@ -4,7 +4,7 @@ from datetime import datetime
 
 from flexiciency.store.transaction import Query
 
-# A certificate is bound to the company: any registration under the same MPL-DES may use it (contract.md, Envelope).
+# A certificate is bound to the company: any registration under the same MPL-DES may use it (docs/decisions.md).
 _REGISTRATION = """
 SELECT r.role, r.status, EXISTS (
     SELECT FROM market_player_authentication a JOIN market_player_registration o ON o.id = a.registration_id

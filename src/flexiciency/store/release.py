@@ -1,4 +1,4 @@
-"""The release rule (contract.md, decision 9): the only way from stored meter values to a message.
+"""The release rule (docs/decisions.md, 9): the only way from stored meter values to a message.
 
 A value leaves when a validated agreement covers its PoD, quantity, step and interval and, where the service wants
 consent, acknowledged consents of customers who held the PoD cover the interval too. Consents add up.

@@ -1,7 +1,7 @@
 """All tables under one name, for queries: `from flexiciency.store import tables`.
 
 Identifiers are those of the contract (`urn:uuid:…`, text). Times are UTC instants; ranges are half-open [start, end).
-A list of states stands once, as the check of its column (contract.md, States).
+A list of states stands once, as the check of its column.
 """
 
 from flexiciency.store.columns import metadata

@@ -1,4 +1,4 @@
-"""Tables of what travels and what proves it: meter values, deliveries, messages (D2.3, 2.6; contract.md, Envelope)."""
+"""Tables of what travels and what proves it: meter values, deliveries, messages (D2.3, 2.6; docs/decisions.md)."""
 
 from sqlalchemy import (
     BigInteger,
