@@ -1,20 +1,22 @@
 """The way of one message: the order of its checks, the envelope of its answer, and what is kept of it."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 from lxml import etree
 
-from flexiciency.contract.catalogue import FAULT_ACTION
-from flexiciency.errors import StateConflict
+from flexiciency.contract.catalogue import FAULT_ACTION, Operation
+from flexiciency.errors import StateConflict, Unavailable
 from flexiciency.soap.endpoint import Answer, Call, pieces
 from flexiciency.soap.faults import partner_fault
-from flexiciency.soap.outgoing import SPOOL_BYTES, Content
+from flexiciency.soap.outgoing import SPOOL_BYTES, Content, Outgoing
 from flexiciency.wire.sign import sign_message
 from flexiciency.wire.verify import Verified, verify_reply
 from tests.gateway import signature_value
-from tests.soap.site import PING, Busy, Memory, endpoint
+from tests.soap.site import PING, Busy, Conversation, Memory, endpoint
 from tests.wire.parties import NOW, RECIPIENT, REQUEST, SENDER, anchors, identity
 
 CONTENT = b'<b2bo:Ping xmlns:b2bo="urn:flexiciency:b2b-operations:1"></b2bo:Ping>'
@@ -158,3 +160,31 @@ def test_a_reply_that_could_not_be_kept_frees_its_spool() -> None:
     ledger = Memory(failing=[RuntimeError("disk full")])
     answer = endpoint(ledger, lambda _: iter([PING])).answer(message(), "peer")
     assert code(answer) == "InternalError"
+
+
+class OutOfReach(Memory):
+    """A ledger whose database is down."""
+
+    @contextmanager
+    def exchange(self, operation: Operation, message: Verified, now: datetime) -> Iterator[Conversation]:  # noqa: ARG002
+        """No transaction can be opened."""
+        raise Unavailable("The database is out of reach. Send the same message again later.")
+        yield
+
+    def refuse_verified(self, request: bytes, message: Verified, fault: Outgoing, code: str, now: datetime) -> None:
+        """Nor can a refusal be kept."""
+        raise Unavailable("The database is out of reach.")
+
+    def refuse_unverified(self, request: bytes, peer: str, code: str, now: datetime) -> None:
+        """Nor can a refusal be kept."""
+        raise Unavailable("The database is out of reach.")
+
+
+def test_a_partner_hears_that_the_database_is_out_of_reach_in_a_signed_retriable_fault() -> None:
+    request = message()
+    fault = partner_fault(verified(endpoint(OutOfReach()).answer(request, "peer"), request).body)
+    assert (fault.partner_code, fault.partner_says_retriable) == ("Unavailable", True)
+
+
+def test_a_stranger_hears_its_own_fault_though_it_cannot_be_kept() -> None:
+    assert code(endpoint(OutOfReach()).answer(b"<a/>", "peer")) == "EnvelopeInvalid"

@@ -140,7 +140,10 @@ class Endpoint:
     def refuse(self, data: bytes, peer: str, error: GatewayError) -> Answer:
         """The unsigned fault to a sender who is not known, with the evidence of refusal."""
         log.warning("refused", interface=self.interface, code=error.code, reason=error.message, peer=peer)
-        self._ledger.refuse_unverified(data, peer, error.code, self._host.clock())
+        try:
+            self._ledger.refuse_unverified(data, peer, error.code, self._host.clock())
+        except GatewayError as unkept:
+            log.error("refusal not kept", code=error.code, reason=unkept.message, size=len(data))  # noqa: TRY400
         fault = unsigned_fault(error)
         return Answer(500, len(fault), (fault,), _nothing)
 
@@ -213,7 +216,11 @@ class Endpoint:
             message_id=message.addressing.message_id,
         )  # fmt: skip
         fault = self._seal(fault_content(error), message, FAULT_ACTION, now)
-        self._ledger.refuse_verified(data, message, fault, error.code, now)
+        try:
+            self._ledger.refuse_verified(data, message, fault, error.code, now)
+        except GatewayError as unkept:
+            # A database that is out of reach is what most such faults tell of: the partner must still hear it signed.
+            log.error("refusal not kept", code=error.code, reason=unkept.message, sender=sender)  # noqa: TRY400
         return _answer(fault, 500)
 
 

@@ -26,6 +26,8 @@ class Limits:
     message_bytes: int = 50_000_000
     canonical_bytes: int = 100_000_000
     depth: int = 40
+    # "<": what a tree costs is its elements, and 50 MB of <a/> take 1.7 GB.
+    markup: int = 2_000_000
     # C14N sorts attributes and namespaces by insertion: 100,000 on one element would cost half a minute.
     attributes: int = 64
     namespaces: int = 64
@@ -41,6 +43,7 @@ def parse(data: bytes, limits: Limits = DEFAULT) -> etree._Element:
     """
     if len(data) > limits.message_bytes:
         raise MessageTooLarge(f"The message has {len(data):,} bytes; at most {limits.message_bytes:,} are taken.")
+    _check_markup(data, limits)
     prolog_end = _check_prolog(data)
     root = _parse(data) if len(data) <= _SMALL else _parse_apart(data)
     if data.find(b"<?", prolog_end) >= 0 and _has_instruction(root):
@@ -117,11 +120,20 @@ def _parse_apart(data: bytes) -> etree._Element:
         return thread.submit(_parse, data).result()
 
 
+def _check_markup(data: bytes, limits: Limits) -> None:
+    """Before anything is built."""
+    if data.count(b"<") > limits.markup:
+        raise MessageTooLarge(f"The message has more than {limits.markup:,} tags. Split it.")
+
+
 def _check_shape(root: etree._Element, data: bytes, limits: Limits) -> None:
-    if _deeper_than(limits.depth)(root):
-        raise TooDeep(f"Elements are nested deeper than {limits.depth} levels.")
-    if _more_attributes_than(limits.attributes)(root):
-        raise MessageTooLarge(f"An element has more than {limits.attributes} attributes.")
+    try:
+        if _deeper_than(limits.depth)(root):
+            raise TooDeep(f"Elements are nested deeper than {limits.depth} levels.")
+        if _more_attributes_than(limits.attributes)(root):
+            raise MessageTooLarge(f"An element has more than {limits.attributes} attributes.")
+    except etree.XPathError as error:
+        raise MessageTooLarge("The message has more elements than can be looked through. Split it.") from error
     # Only a message with that many declarations in all can have that many in one scope.
     if data.count(b"xmlns") > limits.namespaces and any(len(e.nsmap) > limits.namespaces for e in root.iter()):
         raise MessageTooLarge(f"More than {limits.namespaces} namespace prefixes are in scope at one element.")

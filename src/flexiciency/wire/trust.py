@@ -184,7 +184,13 @@ def check_readable(certificate: x509.Certificate) -> None:
     try:
         describe(certificate)
         _ = certificate.extensions, certificate.signature_hash_algorithm
-    except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
+    except (
+        TypeError,
+        ValueError,
+        UnsupportedAlgorithm,
+        x509.DuplicateExtension,
+        x509.UnsupportedGeneralNameType,
+    ) as error:
         raise CertificateUntrusted(
             f"The certificate with the SHA-256 fingerprint {fingerprint_of(certificate)} is malformed ({error}). "
             "Have it issued anew."

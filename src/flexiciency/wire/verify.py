@@ -5,7 +5,6 @@ used before all of them have passed, and the Body handed on is parsed again from
 """
 
 import hmac
-import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -24,8 +23,6 @@ from flexiciency.wire.timestamp import check_timestamp, read_timestamp
 from flexiciency.wire.token import Token, read_token
 from flexiciency.wire.trust import CLOCK_SKEW, TrustAnchors
 from flexiciency.wire.xml import check_attributes, expect_children
-
-_LAST_END_TAG = re.compile(rb"[ \t\r\n]*</[^<>]+>[ \t\r\n]*")
 
 
 @dataclass(frozen=True)
@@ -101,7 +98,7 @@ def verify_signature(
     token = _read_token(structure, signature)
     anchors.check(token.certificate, now)
     check_value(token.key, signature.value, signature.canonicalization.apply(signature.signed_info, limits))
-    canonical_body = _check_digests(structure, signature, data, limits)
+    canonical_body = _check_digests(structure, signature, limits)
     return Verified(
         canonical_body=canonical_body,
         body_digest=signature.reference_to(structure.body).digest,
@@ -178,24 +175,11 @@ def _read_token(structure: Structure, signature: Signature) -> Token:
     return token
 
 
-def _check_digests(structure: Structure, signature: Signature, data: bytes, limits: Limits) -> bytes:
+def _check_digests(structure: Structure, signature: Signature, limits: Limits) -> bytes:
     """The canonical Body, once every reference has been found right."""
     for element in structure.must_be_signed[1:]:
         signature.reference_to(element).check(element, limits)
     token_reference = signature.references.get(structure.token.get(names.ID, ""))
     if token_reference is not None:
         token_reference.check(structure.token, limits)
-    body_reference = signature.reference_to(structure.body)
-    as_sent = _body_as_sent(structure.body, data)
-    if body_reference.is_of(as_sent):
-        # Senders like ourselves send the canonical bytes: having the signed digest, they are what C14N would make.
-        return as_sent
-    return body_reference.check(structure.body, limits)
-
-
-def _body_as_sent(body: etree._Element, data: bytes) -> bytes:
-    """From the last start tag of a Body to its end tag, when only Envelope's end tag follows; else empty."""
-    name = (f"{body.prefix}:Body" if body.prefix else "Body").encode()
-    end_tag = b"</" + name + b">"
-    end = data.rfind(end_tag) + len(end_tag)
-    return data[data.rfind(b"<" + name + b" ") : end] if _LAST_END_TAG.fullmatch(data, end) else b""
+    return signature.reference_to(structure.body).check(structure.body, limits)
