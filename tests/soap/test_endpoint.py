@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import pytest
 from lxml import etree
@@ -12,7 +13,7 @@ from flexiciency.contract.catalogue import FAULT_ACTION, Operation
 from flexiciency.errors import StateConflict, Unavailable
 from flexiciency.soap.endpoint import Answer, Call, pieces
 from flexiciency.soap.faults import partner_fault
-from flexiciency.soap.outgoing import SPOOL_BYTES, Content, Outgoing
+from flexiciency.soap.outgoing import SPOOL_BYTES, Content
 from flexiciency.wire.sign import sign_message
 from flexiciency.wire.verify import Verified, verify_reply
 from tests.gateway import signature_value
@@ -171,11 +172,11 @@ class OutOfReach(Memory):
         raise Unavailable("The database is out of reach. Send the same message again later.")
         yield
 
-    def refuse_verified(self, request: bytes, message: Verified, fault: Outgoing, code: str, now: datetime) -> None:
+    def refuse_verified(self, *_: Any) -> None:
         """Nor can a refusal be kept."""
         raise Unavailable("The database is out of reach.")
 
-    def refuse_unverified(self, request: bytes, peer: str, code: str, now: datetime) -> None:
+    def refuse_unverified(self, *_: Any) -> None:
         """Nor can a refusal be kept."""
         raise Unavailable("The database is out of reach.")
 
