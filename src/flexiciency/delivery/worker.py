@@ -1,6 +1,7 @@
 """The delivery worker: runs the push jobs of one database, on any number of hosts at once."""
 
 import asyncio
+import logging
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -42,6 +43,8 @@ def worker_app(database: Database, pusher: Pusher) -> procrastinate.App:
 
 def run(database: Database, pusher: Pusher, *, concurrency: int, wait: bool = True) -> None:
     """Work until told to stop (SIGINT, SIGTERM); without `wait`, until no job is left."""
+    # The pusher logs each failed attempt in a line; Procrastinate would add a stack trace.
+    logging.getLogger("procrastinate").setLevel(logging.CRITICAL)
     app = worker_app(database, pusher)
     with app.open():
         app.run_worker(queues=[QUEUE], concurrency=concurrency, wait=wait)
