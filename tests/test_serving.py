@@ -18,6 +18,7 @@ import pytest
 from flexiciency.wire.authority import Authority
 
 PATIENCE = 60.0
+WORKER = "-m flexiciency.cli.main work"
 
 
 @pytest.fixture
@@ -73,9 +74,9 @@ def wait_until_healthy(port: int) -> None:
         time.sleep(0.1)
 
 
-def group_of(process: "subprocess.Popen[str]", folder: Path) -> list[str]:
+def members(process: "subprocess.Popen[str]", folder: Path) -> dict[int, str]:
     """Commands of living processes that are of this server or its database: they name its folder, or its settings."""
-    found = []
+    found = {}
     for one in Path("/proc").glob("[0-9]*"):
         try:
             command = (one / "cmdline").read_bytes()
@@ -83,8 +84,27 @@ def group_of(process: "subprocess.Popen[str]", folder: Path) -> list[str]:
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue
         if command and str(folder).encode() in command + settings and int(one.name) != process.pid:
-            found.append(command.replace(b"\0", b" ").decode(errors="replace"))
+            found[int(one.name)] = command.replace(b"\0", b" ").decode(errors="replace").strip()
     return found
+
+
+def group_of(process: "subprocess.Popen[str]", folder: Path) -> list[str]:
+    return list(members(process, folder).values())
+
+
+def wait_for(process: "subprocess.Popen[str]", folder: Path, ending: str, *, besides: int = 0) -> int:
+    """The number of the process whose command ends so, once there is one besides that one."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        for number, command in members(process, folder).items():
+            if command.endswith(ending) and number != besides:
+                return number
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
+def postmaster(folder: Path) -> int:
+    return int((folder / "postgresql" / "data" / "postmaster.pid").read_text().split()[0])
 
 
 def test_it_starts_from_nothing_withstands_slow_senders_and_leaves_nothing_running(
@@ -94,7 +114,7 @@ def test_it_starts_from_nothing_withstands_slow_senders_and_leaves_nothing_runni
     slow: list[socket.socket] = []
     try:
         wait_until_healthy(port)
-        assert any("work" in command for command in group_of(process, folder))
+        wait_for(process, folder, WORKER)
         for _ in range(20):  # more than all its processes have turns
             slow.append(socket.create_connection(("127.0.0.1", port)))
             slow[-1].sendall(b"POST /v1/services/b2b HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nabc")
@@ -126,5 +146,51 @@ def test_it_may_be_stopped_while_it_starts(
     time.sleep(after)
     process.send_signal(number)
     _, said = process.communicate(timeout=PATIENCE)
+    assert "Traceback" not in said
+    assert group_of(process, folder) == []
+
+
+def test_what_dies_beside_it_is_started_again_and_what_it_leaves_when_killed_ends_by_itself(
+    environment: dict[str, str], folder: Path, port: int
+) -> None:
+    process = started(environment)
+    try:
+        wait_until_healthy(port)
+        worker = 0
+        for _ in range(3):
+            worker = wait_for(process, folder, WORKER, besides=worker)
+            os.kill(worker, signal.SIGKILL)
+        wait_for(process, folder, WORKER, besides=worker)
+        old = postmaster(folder)
+        os.kill(old, signal.SIGKILL)
+        wait_until_healthy_on_another(port, folder, old)
+    finally:
+        process.kill()
+        process.communicate()
+    until = time.monotonic() + PATIENCE
+    while group_of(process, folder):
+        assert time.monotonic() < until, group_of(process, folder)
+        time.sleep(0.1)
+
+
+def wait_until_healthy_on_another(port: int, folder: Path, old: int) -> None:
+    until = time.monotonic() + PATIENCE
+    while not (healthy(port) and postmaster(folder) != old):
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
+def test_without_its_supervisor_it_ends_and_says_so(environment: dict[str, str], folder: Path, port: int) -> None:
+    process = started(environment)
+    try:
+        wait_until_healthy(port)
+        supervisor = wait_for(process, folder, f"-m flexiciency.cli.supervise {process.pid}")
+        os.kill(supervisor, signal.SIGKILL)
+    except BaseException:
+        process.kill()
+        raise
+    _, said = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 1
+    assert said.splitlines()[-1].startswith("NotServed: ")
     assert "Traceback" not in said
     assert group_of(process, folder) == []

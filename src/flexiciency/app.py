@@ -35,13 +35,13 @@ def site(settings: Settings, database: Database) -> Site:
             SpyneService(MARKET_PLACE, market_place.handlers()),
         ),
     ]
-    return Site(endpoints, settings.public_url, settings.message_bytes, database.ping)
+    return Site(endpoints, settings.published_url, settings.message_bytes, database.ping)
 
 
 def pusher(settings: Settings, database: Database) -> Pusher:
     """What pushes the deliveries of one DSO."""
     host = _host(settings)
-    terms = Terms(silence=settings.push_timeout, limits=host.limits, policy=host.policy)
+    terms = Terms(silence=settings.push_timeout, total=settings.push_timeout, limits=host.limits, policy=host.policy)
     addresses = PushAddresses(settings.push_hosts)
     sender = Sender(host.identity, host.urn, host.anchors, Poster(terms), addresses, settings.push_attempts, host.clock)
     return Pusher(database, sender)

@@ -4,10 +4,17 @@ A variable wins over the file. docs/run.md lists every setting; a test holds the
 """
 
 import os
+import re
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from flexiciency.errors import GatewayError
+
+
+class ConfigMissing(GatewayError):  # noqa: N818  named like the coded errors
+    """FLEXICIENCY_CONFIG names a file that is not there."""
 
 
 class DatabaseSettings(BaseSettings):
@@ -20,6 +27,13 @@ class DatabaseSettings(BaseSettings):
         default=None,
         description="Embedded server's folder; none: /var/lib/flexiciency, or ~/.local/share/flexiciency if not root.",
     )
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_postgresql(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.match(r"postgres(ql)?(\+\w+)?://", value.get_secret_value()):
+            raise ValueError("expected postgresql://user:password@host/name")
+        return value
 
     @property
     def url(self) -> str | None:
@@ -36,7 +50,10 @@ class DatabaseSettings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  likewise
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments, then environment, then the TOML file."""
-        file = Path(os.environ.get("FLEXICIENCY_CONFIG", "flexiciency.toml"))
+        named = os.environ.get("FLEXICIENCY_CONFIG")
+        file = Path("flexiciency.toml" if named is None else named)
+        if named is not None and (file.is_dir() or not file.exists()):
+            raise ConfigMissing(f"FLEXICIENCY_CONFIG names {named!r}, and there is no such file.")
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=file)
 
 
@@ -49,7 +66,9 @@ class Settings(DatabaseSettings):
     key_file: Path = Field(description="PEM private key that signs what this gateway sends.")
     certificate_file: Path = Field(description="PEM certificate of that key.")
     trust_file: Path = Field(description="PEM bundle of the CAs that partners' certificates must chain to.")
-    public_url: str = Field(default="http://localhost:8080", description="Address that the published WSDLs name.")
+    public_url: str | None = Field(
+        default=None, description="Address that the published WSDLs name; none: that which is listened on."
+    )
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=8080, ge=1, le=65535, description="Port to listen on.")
     tls_certificate_file: Path | None = Field(
@@ -70,7 +89,13 @@ class Settings(DatabaseSettings):
     push_hosts: frozenset[str] = Field(
         default=frozenset(), description="Hosts that may be pushed to though they are not public."
     )
-    push_timeout: float = Field(default=30.0, gt=0, description="How long a push waits for its answer.")
+    push_timeout: float = Field(default=60.0, gt=0, description="How long a push may take in all.")
     push_attempts: int = Field(
         default=12, ge=1, le=20, description="Attempts of a push before it is Dead (kept, resendable)."
     )
+
+    @property
+    def published_url(self) -> str:
+        """Address that the published WSDLs name."""
+        scheme = "http" if self.tls_certificate_file is None else "https"
+        return self.public_url or f"{scheme}://{self.host}:{self.port}"

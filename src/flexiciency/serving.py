@@ -1,6 +1,8 @@
-"""The processes of a gateway: granian's workers, delivery workers beside them, and the embedded database below."""
+"""The processes of a gateway: granian's workers, the supervisor beside them, and the embedded database below."""
 
+import ctypes
 import ipaddress
+import multiprocessing
 import os
 import signal
 import socket
@@ -8,7 +10,9 @@ import ssl
 import subprocess
 import sys
 import threading
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 
 import structlog
 from granian.constants import HTTPModes, Interfaces, SSLProtocols
@@ -21,12 +25,12 @@ from flexiciency.errors import GatewayError
 from flexiciency.soap.receiving import Receiving
 from flexiciency.store.database import Database
 from flexiciency.store.opening import opened
+from flexiciency.wire.identity import Identity
+from flexiciency.wire.trust import TrustAnchors
 
 log = structlog.get_logger()
 
 DATABASE_VARIABLE = "FLEXICIENCY_DATABASE_URL"
-RESTART_SECONDS = 2.0
-"""Before a delivery worker that ended by itself is started again."""
 KILLED_AFTER = 10
 """Seconds that a process which was told to stop may take to finish what it is at."""
 RECEIVING = 128
@@ -39,6 +43,9 @@ class NotServed(GatewayError):  # noqa: N818  named like the coded errors
 
 def wsgi() -> Receiving:
     """What each granian worker serves; the database is in the environment, set by `serve`."""
+    granian = multiprocessing.parent_process()
+    if granian is not None and granian.pid is not None:
+        end_with_parent(granian.pid, signal.SIGKILL)
     settings = Settings()
     site = app.site(settings, Database(os.environ[DATABASE_VARIABLE], pool_size=settings.threads))
     return Receiving(site, settings.message_bytes, settings.threads)
@@ -47,29 +54,38 @@ def wsgi() -> Receiving:
 def serve(settings: Settings, *, behind_proxy: bool = False) -> None:
     """Serve until told to stop (SIGINT, SIGTERM); leaves nothing running. Raises NotServed."""
     server = _granian(settings, _address(settings, behind_proxy=behind_proxy))
-    with _opened(settings) as database:
+    _check_keys(settings)
+    with _opened(settings) as database, _supervised():
         os.environ[DATABASE_VARIABLE] = database.url
         database.close()  # each process has its own connections
-        log.info("serving", url=settings.public_url, listening=f"{settings.host}:{settings.port}", hint="Ctrl-C stops")
-        stopping = threading.Event()
-        watchers = [
-            threading.Thread(target=_keep_working, args=(stopping,), daemon=True)
-            for _ in range(settings.delivery_workers)
-        ]
-        for watcher in watchers:
-            watcher.start()
+        listening = f"{settings.host}:{settings.port}"
+        log.info("serving", url=settings.published_url, listening=listening, hint="Ctrl-C stops")
         try:
             server.serve()
-        finally:
-            stopping.set()
-            for watcher in watchers:
-                watcher.join()
+        except SystemExit as ended:
+            if ended.code == 1:  # granian's, which says nothing
+                raise NotServed(
+                    "Gateway processes ended by themselves, again and again. Look what killed them (memory?)."
+                ) from None
+            raise
 
 
 def work(settings: Settings) -> None:
-    """Deliver until told to stop (SIGINT, SIGTERM)."""
+    """Deliver until told to stop (SIGINT, SIGTERM). Raises NotServed."""
+    _check_keys(settings)
     with _opened(settings) as database:
         worker.run(database, app.pusher(settings, database), concurrency=settings.threads)
+
+
+def end_with_parent(parent: int, number: signal.Signals) -> None:
+    """Have the kernel send this process `number` once its parent, the process `parent`, is gone, even by SIGKILL.
+
+    Linux only, elsewhere nothing. Python has no call of its own for it.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, number)  # PR_SET_PDEATHSIG
+        if os.getppid() != parent:  # it was gone before we asked
+            os.kill(os.getpid(), number)
 
 
 def _opened(settings: Settings) -> AbstractContextManager[Database]:
@@ -126,24 +142,60 @@ def _granian(settings: Settings, address: str) -> MPServer:
         raise NotServed(f"The TLS files cannot be used ({error}). Give a PEM certificate and its key.") from error
 
 
-def _keep_working(stopping: threading.Event) -> None:
-    """One delivery worker in a process of its own, started again if it ends by itself."""
-    while not stopping.is_set():
-        process = subprocess.Popen([sys.executable, "-m", "flexiciency.cli.main", "work"], start_new_session=True)
-        while process.poll() is None and not stopping.wait(0.2):
-            pass
-        if stopping.is_set():
-            process.send_signal(signal.SIGTERM)
-            _wait(process)
-            return
-        log.error("delivery worker ended", code=process.returncode, again_in=RESTART_SECONDS)
-        stopping.wait(RESTART_SECONDS)
-
-
-def _wait(process: "subprocess.Popen[bytes]") -> None:
-    """Give a worker time to finish its push, then end it: what it had not finished is delivered later."""
+def _check_keys(settings: Settings) -> None:
+    """Raises NotServed unless key, certificate and trust file can be used: here once, not in every process."""
+    key, certificate = _read("key_file", settings.key_file), _read("certificate_file", settings.certificate_file)
+    trust = _read("trust_file", settings.trust_file)
     try:
-        process.wait(KILLED_AFTER)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+        Identity.from_pem(key, certificate)
+    except (ValueError, GatewayError) as error:
+        files = f"key_file {settings.key_file} and certificate_file {settings.certificate_file}"
+        raise NotServed(f"{files} cannot be used: {_line(error)}") from error
+    try:
+        TrustAnchors.from_pem(trust)
+    except (ValueError, GatewayError) as error:
+        raise NotServed(f"trust_file {settings.trust_file} cannot be used: {_line(error)}") from error
+
+
+def _read(name: str, file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise NotServed(f"{name} {file} cannot be read ({error.strerror}).") from error
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+@contextmanager
+def _supervised() -> Iterator[None]:
+    """The supervisor runs meanwhile. If it ends by itself so does the block, by SIGTERM; then raises NotServed."""
+    supervisor = subprocess.Popen(  # noqa: S603  our own command
+        [sys.executable, "-m", "flexiciency.cli.supervise", str(os.getpid())],
+        start_new_session=True,  # Ctrl-C is for us
+    )
+    stopping, alone = threading.Event(), threading.Event()
+
+    def watch() -> None:
+        supervisor.wait()
+        if not stopping.is_set():
+            alone.set()
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        if not alone.is_set():
+            supervisor.terminate()
+        watcher.join(2 * KILLED_AFTER)
+        if watcher.is_alive():
+            supervisor.kill()
+    if alone.is_set():
+        raise NotServed(
+            f"What keeps delivery workers and the embedded database running has ended (exit code "
+            f"{supervisor.returncode}); the log says why. Start `serve` again."
+        )

@@ -40,6 +40,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def run(database_url: str, keys: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Runs a command with the settings of a DSO."""
+    (keys / "flexiciency.toml").touch()
     for name, value in {
         "CONFIG": keys / "flexiciency.toml", "DATABASE_URL": database_url, "REGISTRATION_ID": DSO,
         "KEY_FILE": keys / "dso.key", "CERTIFICATE_FILE": keys / "dso.pem", "TRUST_FILE": keys / "ca.pem",

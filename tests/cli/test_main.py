@@ -40,7 +40,7 @@ def test_a_misspelt_setting_in_the_file_is_named(run: Run, keys: Path) -> None:
     try:
         ran = run("serve")
     finally:
-        file.unlink()
+        file.write_text("")
     assert ran.refusal == "SettingsInvalid"
     assert "prot" in ran.err
 
@@ -53,9 +53,53 @@ def test_a_database_out_of_reach_is_one_line_without_its_password(run: Run, monk
     assert "secret" not in ran.err
 
 
-def test_a_database_url_that_is_none_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FLEXICIENCY_DATABASE_URL", "no url")
-    assert run("registration", "list").refusal == "ArgumentError"
+@pytest.mark.parametrize("url", ["no url", "mysql://dso:secret@127.0.0.1/x", ""])
+def test_a_database_url_that_is_not_postgresql_s_is_one_line(
+    url: str, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLEXICIENCY_DATABASE_URL", url)
+    ran = run("registration", "list")
+    assert ran.refusal == "SettingsInvalid"
+    assert "database_url" in ran.err
+    assert "secret" not in ran.err
+
+
+def test_a_settings_file_that_is_named_must_be_there(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLEXICIENCY_CONFIG", "/nowhere/flexiciency.toml")
+    ran = run("registration", "list")
+    assert ran.refusal == "ConfigMissing"
+    assert "/nowhere/flexiciency.toml" in ran.err
+
+
+@pytest.fixture
+def pairs(run: Run, tmp_path: Path) -> Path:
+    """A folder with ca.pem and two certificates with their keys."""
+    assert run("certificate", "authority", "--folder", tmp_path, "--key", "ec").code == 0
+    for name in ("dso", "other"):
+        assert run("certificate", "issue", name, "--folder", tmp_path, "--key", "ec").code == 0
+    (tmp_path / "text.pem").write_text("no PEM")
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", ["serve", "work"])
+@pytest.mark.parametrize(
+    ("setting", "file"),
+    [
+        ("key_file", "absent.key"), ("key_file", "text.pem"), ("key_file", "other.key"),
+        ("certificate_file", "absent.pem"), ("certificate_file", "text.pem"),
+        ("trust_file", "absent.pem"), ("trust_file", "text.pem"),
+    ],
+)  # fmt: skip
+def test_files_that_cannot_be_used_are_named_before_anything_starts(
+    setting: str, file: str, command: str, run: Run, pairs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {"key_file": "dso.key", "certificate_file": "dso.pem", "trust_file": "ca.pem", setting: file}
+    for name, value in files.items():
+        monkeypatch.setenv(f"FLEXICIENCY_{name.upper()}", str(pairs / value))
+    monkeypatch.setenv("FLEXICIENCY_PORT", free_port())
+    ran = run(command)
+    assert ran.refusal == "NotServed"
+    assert f"{setting} {pairs / file}" in ran.err
 
 
 def test_a_key_that_is_missing_is_one_line(run: Run) -> None:

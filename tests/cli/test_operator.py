@@ -110,6 +110,41 @@ def test_an_unknown_role_is_a_usage_error(run: Run, keys: Path) -> None:
     assert "'RegulatedDataProvider'" in ran.err
 
 
+@pytest.mark.usefixtures("facts")
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"id": ""}, {"id": "two words"}, {"id": "x" * 201}, {"--company": " "}, {"--uri": "http://player.example/"},
+        {"--uri": "player.example"}, {"--uri": "file:///etc/passwd"},
+    ],
+)  # fmt: skip
+def test_an_empty_id_or_company_and_an_insecure_address_are_usage_errors(
+    wrong: dict[str, str], run: Run, keys: Path
+) -> None:
+    given = {"id": "urn:x", "--company": "X", "--role": "UnregulatedDataRequester", "--certificate": keys / "dso.pem"}
+    identifier, *options = (given | wrong).items()
+    ran = run("registration", "add", identifier[1], *(part for option in options for part in option))
+    assert (ran.code, ran.out) == (2, "")
+    assert "Invalid value" in ran.err
+    assert "urn:x" not in {row["id"] for row in listed(run("registration", "list", "--json"))}
+
+
+@pytest.mark.usefixtures("facts")
+def test_a_certificate_of_one_company_is_not_bound_to_another(run: Run, keys: Path) -> None:
+    player = ("--certificate", keys / "player.pem")
+    role = ("--role", "UnregulatedDataRequester")
+    refused = run("registration", "add", "urn:x", "--company", "Rival", *role, *player)
+    assert refused.refusal == "IdentifierTaken"
+    assert f"{PLAYER} of Advice" in refused.err
+    assert run("registration", "bind", DSO, *player).refusal == "IdentifierTaken"
+    assert run("registration", "bind", PLAYER, *player).code == 0
+
+
+def test_a_list_is_bounded(run: Run) -> None:
+    assert run("evidence", "list", "--limit", 10_001).code == 2
+    assert run("deliveries", "list", "--limit", 0).code == 2
+
+
 def test_pods_and_holders_are_imported_and_a_second_import_replaces_them(
     run: Run, tmp_path: Path, database: Database
 ) -> None:

@@ -43,6 +43,7 @@ def test_a_host_that_is_allowed_allows_no_other() -> None:
         ALLOWING.check("https://10.0.0.1@192.168.0.1/")
 
 
-def test_a_host_without_an_address_is_unreachable() -> None:
+@pytest.mark.parametrize("host", ["nobody.invalid", "a..example", "a" * 64 + ".example"])
+def test_a_host_without_an_address_is_unreachable(host: str) -> None:
     with pytest.raises(PartnerUnreachable, match="No address is known"):
-        STRICT.check("https://nobody.invalid/")
+        STRICT.check(f"https://{host}/")

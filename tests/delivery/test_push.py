@@ -1,21 +1,26 @@
 """One push over HTTP: Sent, received, tried again, withheld, given up (contract, States of a delivery)."""
 
 import socket
+import time
 from collections.abc import Iterator
-from uuid import uuid4
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from flexiciency import app
 from flexiciency.delivery.push import Pusher, PushFailed, PushGivenUp
 from flexiciency.services.replies import B2B
-from flexiciency.store import tables
+from flexiciency.store import records, tables
 from flexiciency.store.database import Database
 from tests.delivery.conftest import Program, Queue
 from tests.gateway import Sender
 from tests.messages import B2BO, Agreed, acknowledgement, agree, consent, new_id, revocation
-from tests.world import DSO, World, pod_name, set_address
+from tests.world import DSO, PLAYER, World, pod_name, set_address, status_of
 
 
 @pytest.fixture
@@ -259,3 +264,117 @@ def test_objects_are_pushed_as_they_were_stored(
     acknowledged, revoked = (received.content for received in program.taken)
     assert (acknowledged.consent_id, acknowledged.pods) == (identifier, (pod_name(number),))
     assert (revoked.consent_id, revoked.pods) == (identifier, (pod_name(number),))
+
+
+@contextmanager
+def certificates_withdrawn(database: Database) -> Iterator[None]:
+    """No certificate is bound to the player for a while."""
+    _withdraw(database, datetime.now(UTC))
+    try:
+        yield
+    finally:
+        _withdraw(database, None)
+
+
+def _withdraw(database: Database, withdrawn_at: datetime | None) -> None:
+    of_player = update(tables.market_player_authentication).where(
+        tables.market_player_authentication.c.registration_id == PLAYER
+    )
+    with database.begin() as connection:
+        connection.execute(of_player.values(withdrawn_at=withdrawn_at))
+
+
+def refuse_twice(pusher: Pusher, queue: Queue, delivery: UUID, code: str) -> None:
+    """Two attempts that are refused before anything is marked Sent."""
+    for attempt, (error, state) in enumerate(((PushFailed, "Retrying"), (PushGivenUp, "Dead")), 1):
+        with pytest.raises(error):
+            pusher.push(delivery)
+        found = queue.of(delivery)
+        assert (found.state, found.attempts, found.sent_at, found.received_at) == (state, attempt, None, None)
+        assert found.last_error.startswith(code)
+    assert queue.evidence(queue.of(delivery).message_id) == []
+
+
+@pytest.mark.usefixtures("address")
+@pytest.mark.parametrize("status", ["Suspended", "Withdrawn"])
+def test_nothing_is_pushed_to_a_registration_that_is_not_active(
+    database: Database, pusher: Pusher, queue: Queue, program: Program, two: tuple[Agreed, list[int]], status: str
+) -> None:
+    delivery = queue.day(two[0])
+    with status_of(database, PLAYER, status):
+        refuse_twice(pusher, queue, delivery, f"StateConflict: Registration {PLAYER} is {status}")
+    assert program.taken == []
+    with database.begin() as connection:
+        records.reopen(connection, delivery)
+    pusher.push(delivery)
+    assert program.pods() == [[pod_name(number) for number in two[1]]]
+
+
+@pytest.mark.usefixtures("address")
+def test_nothing_is_pushed_to_a_registration_without_a_valid_certificate(
+    database: Database, pusher: Pusher, queue: Queue, program: Program, two: tuple[Agreed, list[int]]
+) -> None:
+    delivery = queue.day(two[0])
+    with certificates_withdrawn(database):
+        refuse_twice(pusher, queue, delivery, "CertificateNotBound: ")
+    assert program.taken == []
+
+
+def test_an_address_that_no_request_can_be_made_of_costs_attempts_and_ends_dead(
+    world: World, database: Database, address: str, queue: Queue, two: tuple[Agreed, list[int]]
+) -> None:
+    assert address
+    settings = world.settings.model_copy(update={"push_attempts": 2, "push_hosts": frozenset({"a..example"})})
+    pusher = app.pusher(settings, database)
+    set_address(database, "https://a..example/")
+    delivery = queue.day(two[0])
+    for error, state in ((PushFailed, "Retrying"), (PushGivenUp, "Dead")):
+        with pytest.raises(error):
+            pusher.push(delivery)
+        assert queue.of(delivery).state == state
+
+
+@pytest.mark.usefixtures("address")
+def test_an_error_of_our_own_costs_attempts_and_ends_dead(
+    database: Database, pusher: Pusher, queue: Queue, two: tuple[Agreed, list[int]]
+) -> None:
+    delivery = queue.day(two[0])
+    with database.begin() as connection:
+        changed = update(tables.delivery).where(tables.delivery.c.id == delivery)
+        connection.execute(changed.values(operation="ReceiveNothing"))
+    refuse_twice(pusher, queue, delivery, "ValueError: ")
+
+
+@pytest.mark.usefixtures("address")
+def test_a_partner_that_trickles_its_answer_is_given_up_after_the_push_timeout(
+    world: World, database: Database, queue: Queue, two: tuple[Agreed, list[int]]
+) -> None:
+    pusher = app.pusher(world.settings.model_copy(update={"push_timeout": 0.5}), database)
+    delivery = queue.day(two[0])
+    with ThreadingHTTPServer(("127.0.0.1", 0), Trickling) as server:
+        Thread(target=server.serve_forever).start()
+        set_address(database, f"http://127.0.0.1:{server.server_port}/")
+        try:
+            with pytest.raises(PushFailed, match=r"within 0\.5 s"):
+                pusher.push(delivery)
+        finally:
+            server.shutdown()
+    assert queue.of(delivery).state == "Retrying"
+
+
+class Trickling(BaseHTTPRequestHandler):
+    """Never silent for long, never done within the patience of a push."""
+
+    def do_POST(self) -> None:
+        """A space every 50 ms for two seconds, or until nobody listens."""
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Type", "text/xml")
+        self.end_headers()
+        with suppress(OSError):
+            for _ in range(40):
+                self.wfile.write(b" ")
+                time.sleep(0.05)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing on the terminal."""

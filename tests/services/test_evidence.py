@@ -131,4 +131,4 @@ def dying_site(world: World, database: Database, how: Callable[[Call], None]) ->
 
     handlers = {name: dying(handler) for name, handler in b2c.handlers(DSO).items()}
     endpoint = Endpoint(B2C, app._host(world.settings), GatewayLedger(database), SpyneService(B2C, handlers))
-    return Site([endpoint], world.settings.public_url, world.settings.message_bytes, database.ping)
+    return Site([endpoint], world.settings.published_url, world.settings.message_bytes, database.ping)

@@ -1,6 +1,7 @@
 """The mailbox of a player without an address, acknowledgements and the status of a message, over HTTP."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -12,7 +13,7 @@ from flexiciency.contract.codec import ValuesMessage
 from flexiciency.contract.codec_read import read_values
 from flexiciency.delivery.outbox import Outbox
 from flexiciency.services.replies import B2B
-from flexiciency.store import tables
+from flexiciency.store import deliveries, tables
 from flexiciency.store.database import Database
 from flexiciency.store.deliveries import Values
 from flexiciency.store.transaction import transaction
@@ -31,6 +32,7 @@ from tests.messages import (
     values,
     values_of,
 )
+from tests.services.waiting import blocked
 from tests.world import PLAYER, pod_name
 
 DAY = datetime(2025, 1, 9, 23, tzinfo=UTC), datetime(2025, 1, 10, 23, tzinfo=UTC)
@@ -142,6 +144,28 @@ def test_a_confirmation_can_be_repeated(player: Sender, two: tuple[Agreed, list[
     confirm(player, item.message_id)
     confirm(player, item.message_id)
     assert peek(player).waiting == 0
+    assert two
+
+
+def test_what_is_confirmed_while_a_peek_waits_for_it_is_not_handed_out_again(
+    player: Sender, database: Database, two: tuple[Agreed, list[int]]
+) -> None:
+    item = peek(player)
+    delivery = tables.delivery
+    with database.begin() as connection:
+        found = connection.execute(select(delivery.c.id).where(delivery.c.message_id == item.message_id))
+        delivery_id = found.scalar_one()
+    with ThreadPoolExecutor(1) as pool:
+        with transaction(database) as tx:
+            tx.read(deliveries.locked(delivery_id))
+            (peeking,) = blocked(database, pool, lambda: peek(player))
+            deliveries.confirm(tx, PLAYER, item.message_id or "", datetime.now(UTC))
+        assert peeking.result() == Peeked(0, None, None, None)
+    with database.begin() as connection:
+        state = connection.execute(
+            select(delivery.c.attempts, delivery.c.received_at.is_not(None)).where(delivery.c.id == delivery_id)
+        ).one()
+    assert tuple(state) == (1, True)
     assert two
 
 

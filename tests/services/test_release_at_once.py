@@ -9,9 +9,9 @@ from flexiciency.contract.series import Quantity, TimeStep
 from flexiciency.store import consents
 from flexiciency.store.database import Database, driver
 from flexiciency.store.release import Asked, release
-from flexiciency.store.transaction import Transaction, transaction
+from flexiciency.store.transaction import Query, Row, Transaction, transaction
 from tests.gateway import Sender
-from tests.messages import END, START, agree, new_id, revocation, values, values_of
+from tests.messages import END, START, agree, consent, new_id, revocation, values, values_of
 from tests.services.waiting import blocked
 from tests.world import customer_id, pod_name
 
@@ -66,6 +66,33 @@ def test_a_revocation_that_is_rolled_back_takes_nothing(
             (asking,) = blocked(database, pool, lambda: values_of(player, values(agreed.id)))
             tx.driver.rollback()
         assert {series.pod for series in asking.result().series} == {pod_name(number)}
+
+
+def test_a_consent_given_after_the_locks_were_taken_releases_nothing_yet(
+    player: Sender, channel: Sender, database: Database, customers: Iterator[int]
+) -> None:
+    """It is not locked, so its revocation would not wait."""
+    stays, returns = next(customers), next(customers)
+    agreed = agree(player, channel, [stays, returns])
+    channel.send(revocation(returns, agreed.consents[returns]))
+    with database.engine.connect() as core:
+        tx = GivesAConsentAfterItsFirstRead(core, driver(core))
+        tx.then = lambda: channel.send(consent(returns, new_id()))
+        assert released(tx, agreed.id) == {pod_name(stays)}
+        tx.driver.rollback()
+    assert released_now(database, agreed.id) == {pod_name(stays), pod_name(returns)}
+
+
+class GivesAConsentAfterItsFirstRead(Transaction):
+    """A transaction in whose midst another one commits."""
+
+    then: Callable[[], Any]
+
+    def read(self, *queries: Query) -> list[list[Row]]:
+        """As ever, and then the other's commit."""
+        found = super().read(*queries)
+        self.then()
+        return found
 
 
 def test_two_releases_do_not_wait_for_each_other(

@@ -27,7 +27,11 @@ def serve(
         bool, typer.Option(help="A proxy in front ends TLS; plain HTTP off loopback is wanted.")
     ] = False,
 ) -> None:
-    """Serve the gateway: B2B and B2C, its delivery workers, and the embedded PostgreSQL when no database is set."""
+    """Serve the gateway: B2B and B2C, its delivery workers, and the embedded PostgreSQL when no database is set.
+
+    Off loopback, a proxy in front that ends TLS and takes each request in whole before it passes it on is recommended:
+    a few hundred clients that send slowly can take all places in which this server receives.
+    """
     from flexiciency import serving  # noqa: PLC0415  slow to import: other commands do without
 
     serving.serve(Settings(), behind_proxy=behind_proxy)

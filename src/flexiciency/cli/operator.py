@@ -1,6 +1,7 @@
 """The operator's facts: `flexiciency database | registration | channel | service | subscription | pods`."""
 
 import csv
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,15 +9,19 @@ from typing import Annotated
 from zoneinfo import available_timezones
 
 import typer
+from sqlalchemy import Connection
 
 from flexiciency.cli import opening
 from flexiciency.cli.certificates import describe, load
 from flexiciency.cli.output import FileInvalid, done, show
 from flexiciency.config import Settings
 from flexiciency.contract.series import Quantity, TimeStep
+from flexiciency.errors import IdentifierTaken
+from flexiciency.soap.posting import check_url
 from flexiciency.store import directory
 from flexiciency.store.directory import CompanyType, Registration, Role, Service, Subscription
 from flexiciency.store.pods import PodRecord, import_pods
+from flexiciency.wire.identity import fingerprint_of
 
 database = typer.Typer(no_args_is_help=True, help="The database.")
 registration = typer.Typer(no_args_is_help=True, help="Registrations (MPL-REG) with certificate and push address.")
@@ -33,6 +38,34 @@ PARTS = {
     "pods": pods,
 }
 
+
+def _checked_identifier(value: str) -> str:
+    if not re.fullmatch(r"[!-~]{1,200}", value):  # com:Identifier
+        raise typer.BadParameter("an identifier is 1 to 200 printable ASCII characters without spaces")
+    return value
+
+
+def _checked_identifiers(values: list[str]) -> list[str]:
+    return [_checked_identifier(value) for value in values]
+
+
+def _checked_text(value: str) -> str:
+    if not value.strip():
+        raise typer.BadParameter("it is empty")
+    return value
+
+
+def _checked_uri(value: str | None) -> str | None:
+    if value is not None:
+        try:
+            check_url(value)
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from None
+    return value
+
+
+Identifier = Annotated[str, typer.Argument(callback=_checked_identifier)]
+Text = Annotated[str, typer.Option(callback=_checked_text)]
 Json = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
 Certificate = Annotated[Path, typer.Option(exists=True, dir_okay=False, help="PEM certificate to bind.")]
 COLUMNS = ("pod", "country", "city", "street", "load_area", "time_zone", "customer_id", "held_from", "held_until")
@@ -48,23 +81,29 @@ def upgrade() -> None:
 
 @registration.command("add")
 def add_registration(
-    identifier: str, company: Annotated[str, typer.Option()], role: Annotated[Role, typer.Option()],
+    identifier: Identifier, company: Text, role: Annotated[Role, typer.Option()],
     certificate: Certificate, company_type: CompanyType = CompanyType.ENERGY_UNREGULATED_PLAYER,
-    uri: Annotated[str | None, typer.Option(help="Where to push to; without it, messages wait in the mailbox.")] = None,
+    uri: Annotated[
+        str | None,
+        typer.Option(help="Where to push to; without it, messages wait in the mailbox.", callback=_checked_uri),
+    ] = None,
 ) -> None:  # fmt: skip
     """Enter a registration as Active, with the certificate it signs with and the address it is pushed to."""
     loaded = load(certificate)
     entered = Registration(identifier, company, company_type, role, loaded, uri)
     with opening.database() as base, base.begin() as connection:
+        _refuse_foreign(connection, fingerprint_of(loaded), company, identifier)
         directory.add_registration(connection, entered, datetime.now(UTC))
     done(f"{identifier} ({role}) of {company}, signed by {describe(loaded)}")
 
 
 @registration.command("bind")
-def bind_certificate(identifier: str, certificate: Certificate) -> None:
+def bind_certificate(identifier: Identifier, certificate: Certificate) -> None:
     """Bind one more certificate to the company of a registration; the old ones stay valid."""
     loaded = load(certificate)
     with opening.database() as base, base.begin() as connection:
+        own = {row.company for row in directory.registrations(connection) if row.id == identifier}
+        _refuse_foreign(connection, fingerprint_of(loaded), next(iter(own), None), identifier)
         directory.add_certificate(connection, identifier, loaded)
     done(f"{identifier} may sign with {describe(loaded)}")
 
@@ -72,19 +111,22 @@ def bind_certificate(identifier: str, certificate: Certificate) -> None:
 @registration.command("unbind")
 def withdraw_certificate(fingerprint: str) -> None:
     """Refuse a certificate from now on: the one with this SHA-256 fingerprint, of a registration or a channel."""
+    digits = fingerprint.replace(":", "").replace(" ", "").lower()  # as OpenSSL prints it
+    if not re.fullmatch("[0-9a-f]{64}", digits):
+        raise typer.BadParameter("a SHA-256 fingerprint has 64 hexadecimal digits; `certificate show FILE` prints it")
     with opening.database() as base, base.begin() as connection:
-        number = directory.withdraw_certificate(connection, fingerprint.lower(), datetime.now(UTC))
+        number = directory.withdraw_certificate(connection, digits, datetime.now(UTC))
     done(f"{fingerprint} is refused from now on ({number} bindings ended).")
 
 
 @registration.command()
-def suspend(identifier: str) -> None:
+def suspend(identifier: Identifier) -> None:
     """Refuse what a registration sends, until it is activated."""
     _set_status(identifier, "Suspended")
 
 
 @registration.command()
-def activate(identifier: str) -> None:
+def activate(identifier: Identifier) -> None:
     """Take what a registration sends."""
     _set_status(identifier, "Active")
 
@@ -99,7 +141,7 @@ def list_registrations(as_json: Json = False) -> None:
 
 
 @channel.command("bind")
-def bind_channel(identifier: str, certificate: Certificate, name: str = "customer channel") -> None:
+def bind_channel(identifier: Identifier, certificate: Certificate, name: Text = "customer channel") -> None:
     """Let a front end of customers sign as urn:flexiciency:customer-channel:IDENTIFIER."""
     loaded = load(certificate)
     with opening.database() as base, base.begin() as connection:
@@ -117,7 +159,7 @@ def list_channels(as_json: Json = False) -> None:
 
 @service.command("add")
 def add_service(
-    identifier: str, description: Annotated[str, typer.Option()],
+    identifier: Identifier, description: Text,
     quantity: Quantity = Quantity.ENERGY_CONSUMPTION, time_step: TimeStep = TimeStep.PT15M,
     aggregation_level: str = "None", aggregation_method: str | None = None,
     consent: Annotated[bool, typer.Option(help="CustomerConsentMandatory.")] = True,
@@ -144,8 +186,8 @@ def list_services(as_json: Json = False) -> None:
 
 @subscription.command("add")
 def add_subscription(
-    identifier: str, requester: Annotated[str, typer.Option()],
-    services: Annotated[list[str], typer.Option("--service")],
+    identifier: Identifier, requester: Annotated[str, typer.Option(callback=_checked_identifier)],
+    services: Annotated[list[str], typer.Option("--service", callback=_checked_identifiers)],
     data_details: str = "As the service describes", processing_details: str = "As agreed",
 ) -> None:  # fmt: skip
     """Enter a subscription of a requester to services of this DSO, as Validated."""
@@ -215,7 +257,17 @@ def _instant(text: str) -> datetime:
     return instant
 
 
-def _set_status(identifier: str, status: str) -> None:
+def _refuse_foreign(connection: Connection, fingerprint: str, company: str | None, identifier: str) -> None:
+    """Raises IdentifierTaken when a certificate signs for another company: whose word it is must be certain."""
+    for row in directory.registrations(connection):
+        if row.fingerprint == fingerprint and row.id != identifier and company not in (None, row.company):
+            raise IdentifierTaken(
+                f"The certificate {fingerprint} is bound to {row.id} of {row.company} already. Give each company its "
+                "own, or `registration unbind` it first."
+            )
+
+
+def _set_status(identifier: Identifier, status: str) -> None:
     with opening.database() as base, base.begin() as connection:
         directory.set_status(connection, identifier, status, datetime.now(UTC))
     done(f"{identifier} is {status}.")

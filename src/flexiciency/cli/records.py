@@ -18,7 +18,7 @@ deliveries = typer.Typer(no_args_is_help=True, help="What goes to market players
 PARTS = {"evidence": evidence, "deliveries": deliveries}
 
 Json = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
-Limit = Annotated[int, typer.Option(min=1, help="At most so many.")]
+Limit = Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")]
 
 
 @evidence.command("list")

@@ -33,6 +33,6 @@ class PushAddresses:
 def _addresses(host: str) -> set[str]:
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # UnicodeError: a label that is empty or too long
         raise PartnerUnreachable(f"No address is known for {host!r}.") from error
     return {str(entry[4][0]) for entry in found}

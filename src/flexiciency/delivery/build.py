@@ -27,7 +27,7 @@ def build(tx: Transaction, delivery: Row, object_id: str) -> Built | None:
         return Built(delivery.object_id, iter((bytes(delivery.content),)))
     asked = Asked(
         delivery.agreement_id, Quantity(delivery.quantity), STEPS[delivery.time_step], delivery.value_start,
-        delivery.value_end,
+        delivery.value_end, time_zone=delivery.time_zone,
     )  # fmt: skip
     return values_object(tx, asked, object_id, selection=None)
 

@@ -14,13 +14,13 @@ from flexiciency.contract.catalogue import MARKET_PLAYER, Operation, operation_o
 from flexiciency.delivery.addresses import PushAddresses
 from flexiciency.delivery.build import wrapped
 from flexiciency.delivery.message import mark_leaving
-from flexiciency.errors import GatewayError, PartnerFault
+from flexiciency.errors import CertificateNotBound, GatewayError, PartnerFault, StateConflict, Unavailable
 from flexiciency.soap.outgoing import Outgoing, seal_body
 from flexiciency.soap.posting import Partner, Poster
 from flexiciency.store import deliveries, evidence, parties
 from flexiciency.store.database import Database
 from flexiciency.store.evidence import Evidence
-from flexiciency.store.transaction import transaction
+from flexiciency.store.transaction import Row, transaction
 from flexiciency.wire.addressing import MARKET_PLAYER_URN, Addressing
 from flexiciency.wire.identity import Identity
 from flexiciency.wire.trust import TrustAnchors
@@ -61,7 +61,12 @@ class Pusher:
 
         Raises PushFailed for another attempt, PushGivenUp after the last, Unavailable when the database is.
         """
-        ready = self._leave(delivery_id)
+        try:
+            ready = self._leave(delivery_id)
+        except Unavailable:
+            raise
+        except Exception as error:
+            raise self._failed(delivery_id, [], error, sent=False) from error
         if ready is None:
             return
         partner, message = ready
@@ -73,9 +78,8 @@ class Pusher:
                 message,
                 lambda data, reply: replies.append(evidence.received(data, reply, self._sender.clock())),
             )
-        except GatewayError as error:
-            dead = self._failed(delivery_id, replies, error)
-            raise (PushGivenUp if dead else PushFailed)(error.message) from error
+        except Exception as error:
+            raise self._failed(delivery_id, replies, error, sent=True) from error
         finally:
             message.close()
         self._received(delivery_id, replies)
@@ -87,11 +91,14 @@ class Pusher:
             if not rows or rows[0].received_at is not None:
                 return None
             (delivery,) = rows
-            addresses, certificates = tx.read(
-                parties.location(delivery.recipient_id), parties.fingerprints(delivery.recipient_id, now)
+            addresses, (registration,), certificates = tx.read(
+                parties.location(delivery.recipient_id),
+                parties.status(delivery.recipient_id),
+                parties.fingerprints(delivery.recipient_id, now),
             )
             if not addresses:
                 return None
+            _check_recipient(delivery.recipient_id, registration.status, certificates)
             operation = operation_of(f"urn:flexiciency:{MARKET_PLAYER}:1:{delivery.operation}")
             if operation is None:
                 raise ValueError(f"delivery {delivery_id} is for no operation: {delivery.operation}")
@@ -113,14 +120,36 @@ class Pusher:
                 evidence.record(tx.core, reply)
             deliveries.mark_received(tx, delivery_id, self._sender.clock())
 
-    def _failed(self, delivery_id: UUID, replies: list[Evidence], error: GatewayError) -> bool:
-        """Whether that was the last attempt."""
-        code = error.partner_code if isinstance(error, PartnerFault) else error.code
-        log.warning("push failed", delivery_id=str(delivery_id), code=code, reason=error.message)
+    def _failed(
+        self, delivery_id: UUID, replies: list[Evidence], error: Exception, *, sent: bool
+    ) -> PushFailed | PushGivenUp:
+        """Count a failed attempt, whatever the reason: what is not counted would be tried for ever."""
+        code, reason = _code_and_reason(error)
+        unexpected = None if isinstance(error, GatewayError) else error
+        log.warning("push failed", delivery_id=str(delivery_id), code=code, reason=reason, exc_info=unexpected)
         with transaction(self._database) as tx:
             for reply in replies:
                 evidence.record(tx.core, reply)
-            return deliveries.mark_failed(tx, delivery_id, f"{code}: {error.message}"[:500], self._sender.attempts)
+            dead = deliveries.mark_failed(
+                tx, delivery_id, f"{code}: {reason}"[:500], self._sender.attempts, sent=sent
+            )  # fmt: skip
+        return PushGivenUp(reason) if dead else PushFailed(reason)
+
+
+def _code_and_reason(error: Exception) -> tuple[str, str]:
+    if isinstance(error, PartnerFault):
+        return error.partner_code, error.message
+    if isinstance(error, GatewayError):
+        return error.code, error.message
+    return type(error).__name__, str(error)
+
+
+def _check_recipient(recipient: str, status: str, certificates: list[Row]) -> None:
+    """Only what may call is pushed to. Raises StateConflict, CertificateNotBound."""
+    if status != "Active":
+        raise StateConflict(f"Registration {recipient} is {status}; only an Active one is pushed to.")
+    if not certificates:
+        raise CertificateNotBound(f"No valid certificate is bound to the company of registration {recipient}.")
 
 
 def _wrapper(operation: Operation) -> Callable[[Iterator[bytes]], Iterator[bytes]]:

@@ -1,4 +1,4 @@
-"""Days of values put on their way: a delivery for each validated agreement and local day."""
+"""Days of values put on their way: a delivery for each validated agreement, time zone of its PoDs and local day."""
 
 from datetime import date, datetime, timedelta
 
@@ -14,7 +14,7 @@ from flexiciency.store.transaction import Row, transaction
 def queue_days(database: Database, outbox: Outbox, start: date, end: date, now: datetime) -> int:
     """Queue each local day of [start, end) that no delivery of the agreement has yet; gives the number queued.
 
-    A transaction per agreement and day; what may leave is decided when it is sent.
+    A transaction per agreement, zone and day; what may leave is decided when it is sent.
     """
     queued = 0
     for offset in range((end - start).days):
@@ -27,9 +27,9 @@ def queue_days(database: Database, outbox: Outbox, start: date, end: date, now: 
 
 
 def _queue(database: Database, outbox: Outbox, agreement: Row, day: date, now: datetime) -> int:
-    values = Values(agreement.id, *local_day(day, agreement.time_zone))
+    values = Values(agreement.id, *local_day(day, agreement.time_zone), agreement.time_zone)
     with transaction(database) as tx:
-        (earlier,) = tx.read(deliveries.of_values(values))
+        _, earlier = tx.read(agreements.lock(agreement.id), deliveries.of_values(values))
         if earlier:
             return 0
         outbox.push_values(tx, agreement.requester_id, values, new_object_id(), now)

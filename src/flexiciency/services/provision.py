@@ -143,6 +143,8 @@ def _oldest(tx: Transaction, call: Call) -> tuple[int, Iterator[bytes]]:
             return 0, iter(())
         (rows,) = tx.read(deliveries.locked(oldest[0].id))
         (delivery,) = rows
+        if delivery.received_at is not None:  # confirmed while we waited for the lock
+            continue
         item = _item(tx, call, delivery)
         if item is not None:
             return count[0].waiting, item

@@ -6,6 +6,7 @@ from datetime import date, datetime
 from psycopg.types.range import TimestamptzRange
 
 from flexiciency.domain.agreement import ConfirmedPod
+from flexiciency.domain.values import local_days_period
 from flexiciency.store.transaction import Query, Row, Transaction
 
 _TERMS = """
@@ -53,9 +54,8 @@ VALUES (%(id)s, %(version)s, %(status)s, %(requester_id)s, %(service_id)s, %(sub
 """
 _INSERT_PODS = """
 INSERT INTO agreement_pod (agreement_id, pod_id, covered)
-SELECT %(id)s, p.id, tstzrange(%(start_date)s::date::timestamp AT TIME ZONE p.time_zone,
-                               %(end_date)s::date::timestamp AT TIME ZONE p.time_zone)
-FROM pod p WHERE p.pod = ANY(%(pods)s)
+SELECT %(id)s, pod_id, tstzrange(since, until)
+FROM unnest(%(pod_ids)s::bigint[], %(since)s::timestamptz[], %(until)s::timestamptz[]) AS a(pod_id, since, until)
 """
 # The consents that the agreement rests on when it is made; the release rule looks at all consents, always.
 _INSERT_CONSENTS = """
@@ -78,10 +78,11 @@ WHERE gp.agreement_id = %(id)s
 """
 
 _TO_DELIVER = """
-SELECT g.id, g.requester_id, min(p.time_zone) AS time_zone, count(DISTINCT p.time_zone) AS zones
+SELECT DISTINCT g.id, g.requester_id, p.time_zone
 FROM agreement g JOIN agreement_pod gp ON gp.agreement_id = g.id JOIN pod p ON p.id = gp.pod_id
+JOIN market_player_registration r ON r.id = g.requester_id AND r.status = 'Active'
 WHERE g.status = 'Validated' AND g.start_date < %(end)s AND g.end_date > %(start)s
-GROUP BY g.id, g.requester_id ORDER BY g.id
+ORDER BY g.id, p.time_zone
 """
 
 
@@ -122,11 +123,21 @@ def insert(  # noqa: PLR0913  one argument an attribute of SRV-ACT-AGR
         data_details=data_details, processing_details=processing_details, start_date=start_date, end_date=end_date,
         validation_date=now if status == "Validated" else None, quantity=terms.quantity, time_step=terms.time_step,
     )  # fmt: skip
-    tx.write(_INSERT_PODS, id=agreement_id, start_date=start_date, end_date=end_date, pods=list(pods))
+    (found,) = tx.read(Query("SELECT id, time_zone FROM pod WHERE pod = ANY(%(pods)s)", {"pods": list(pods)}))
+    periods = [local_days_period(start_date, end_date, pod.time_zone) for pod in found]
+    tx.write(
+        _INSERT_PODS, id=agreement_id, pod_ids=[pod.id for pod in found], since=[start for start, _ in periods],
+        until=[end for _, end in periods],
+    )  # fmt: skip
     tx.write(
         _INSERT_CONSENTS, id=agreement_id, requester_id=terms.requester_id, quantity=terms.quantity,
         time_step=terms.time_step,
     )  # fmt: skip
+
+
+def lock(agreement_id: str) -> Query:
+    """Hold off others that would lock this agreement too, until the transaction ends."""
+    return Query("SELECT FROM agreement WHERE id = %(id)s FOR NO KEY UPDATE", {"id": agreement_id})
 
 
 def validate(tx: Transaction, agreement_id: str, now: datetime) -> None:
@@ -141,5 +152,5 @@ def pods_held(agreement_id: str, customers: Iterable[str], start: datetime, end:
 
 
 def to_deliver(start: date, end: date) -> Query:
-    """Validated agreements that cover any local day of [start, end)."""
+    """Validated agreements of Active requesters that cover any local day of [start, end), by zone of their PoDs."""
     return Query(_TO_DELIVER, {"start": start, "end": end})

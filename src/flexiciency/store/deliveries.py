@@ -17,15 +17,15 @@ from flexiciency.store.transaction import Query, Transaction
 from flexiciency.wire.addressing import new_message_id
 
 _INSERT = """
-INSERT INTO delivery (id, recipient_id, operation, state, content, agreement_id, value_period, object_id, message_id,
-    relates_to, created_at, attempts)
+INSERT INTO delivery (id, recipient_id, operation, state, content, agreement_id, value_period, time_zone, object_id,
+    message_id, relates_to, created_at, attempts)
 VALUES (%(id)s, %(recipient_id)s, %(operation)s, 'Queued', %(content)s, %(agreement_id)s, %(value_period)s,
-    %(object_id)s, %(message_id)s, %(relates_to)s, %(now)s, 0)
+    %(time_zone)s, %(object_id)s, %(message_id)s, %(relates_to)s, %(now)s, 0)
 """
 
 _LOCKED = """
 SELECT d.id, d.recipient_id, d.operation, d.state, d.content, d.agreement_id, lower(d.value_period) AS value_start,
-upper(d.value_period) AS value_end, d.object_id, d.message_id, d.relates_to, d.attempts, d.body_digest,
+upper(d.value_period) AS value_end, d.time_zone, d.object_id, d.message_id, d.relates_to, d.attempts, d.body_digest,
 d.received_at, a.quantity, a.time_step
 FROM delivery d LEFT JOIN agreement a ON a.id = d.agreement_id WHERE d.id = %(id)s FOR UPDATE OF d
 """
@@ -69,7 +69,8 @@ UPDATE delivery SET received_at = %(now)s, state = CASE state WHEN 'Dead' THEN '
 WHERE message_id = %(message_id)s AND recipient_id = %(recipient_id)s AND sent_at IS NOT NULL AND received_at IS NULL
 """
 _FAILED = """
-UPDATE delivery SET state = CASE WHEN attempts >= %(most)s THEN 'Dead' ELSE 'Retrying' END, last_error = %(error)s
+UPDATE delivery SET state = CASE WHEN attempts + %(unsent)s >= %(most)s THEN 'Dead' ELSE 'Retrying' END,
+    attempts = attempts + %(unsent)s, last_error = %(error)s
 WHERE id = %(id)s AND received_at IS NULL RETURNING state
 """
 _WITHHELD = """
@@ -109,11 +110,15 @@ WHERE e.sender = %(sender)s AND e.message_id = %(message_id)s
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """What a delivery of values is built from when it is sent: [start, end) UTC of an agreement."""
+    """What a delivery of values is built from when it is sent: [start, end) UTC of an agreement.
+
+    Of its PoDs in one time zone, or of all (None).
+    """
 
     agreement_id: str
     start: datetime
     end: datetime
+    time_zone: str | None = None
 
 
 def queue(
@@ -126,22 +131,27 @@ def queue(
     tx.write(
         _INSERT, id=identifier, recipient_id=recipient_id, operation=operation,
         content=None if values else what, agreement_id=values and values.agreement_id,
-        value_period=values and TimestamptzRange(values.start, values.end), object_id=object_id,
-        message_id=new_message_id(), relates_to=relates_to, now=now,
+        value_period=values and TimestamptzRange(values.start, values.end),
+        time_zone=values and values.time_zone, object_id=object_id, message_id=new_message_id(),
+        relates_to=relates_to, now=now,
     )  # fmt: skip
     return identifier
 
 
 def of_values(values: Values) -> Query:
-    """A row when these values were queued to be pushed before; holds off others that would queue them now.
+    """A row when these values were queued to be pushed before. Lock the agreement first: two could queue them at once.
 
     What was withheld whole, as when its values had not been imported yet, does not count.
     """
     return Query(
-        "SELECT d.id FROM (SELECT id FROM agreement WHERE id = %(agreement_id)s FOR NO KEY UPDATE) a "
-        "JOIN delivery d ON d.agreement_id = a.id AND d.value_period = %(period)s "
-        "AND d.operation = 'ReceiveIndividualDataValue' AND NOT (d.state = 'Dead' AND d.sent_at IS NULL)",
-        {"agreement_id": values.agreement_id, "period": TimestamptzRange(values.start, values.end)},
+        "SELECT d.id FROM delivery d WHERE d.agreement_id = %(agreement_id)s AND d.value_period = %(period)s "
+        "AND (d.time_zone IS NULL OR d.time_zone = %(time_zone)s) AND d.operation = 'ReceiveIndividualDataValue' "
+        "AND NOT (d.state = 'Dead' AND d.sent_at IS NULL AND d.received_at IS NOT NULL)",
+        {
+            "agreement_id": values.agreement_id,
+            "period": TimestamptzRange(values.start, values.end),
+            "time_zone": values.time_zone,
+        },
     )
 
 
@@ -209,9 +219,12 @@ def confirm(tx: Transaction, recipient_id: str, message_id: str, now: datetime) 
     tx.write(_CONFIRMED, recipient_id=recipient_id, message_id=message_id, now=now)
 
 
-def mark_failed(tx: Transaction, delivery_id: UUID, error: str, most: int) -> bool:
-    """An attempt failed: Retrying, or Dead after `most` attempts. Gives whether it is Dead."""
-    (rows,) = tx.read(Query(_FAILED, {"id": delivery_id, "error": error, "most": most}))
+def mark_failed(tx: Transaction, delivery_id: UUID, error: str, most: int, *, sent: bool) -> bool:
+    """An attempt failed: Retrying, or Dead after `most` attempts. Gives whether it is Dead.
+
+    One that was not marked Sent has not been counted yet.
+    """
+    (rows,) = tx.read(Query(_FAILED, {"id": delivery_id, "error": error, "most": most, "unsent": 0 if sent else 1}))
     return any(row.state == "Dead" for row in rows)
 
 

@@ -19,6 +19,9 @@ SELECT fingerprint = %(fingerprint)s AS bound, withdrawn_at FROM customer_channe
 
 _LOCATION = "SELECT uri FROM market_player_location WHERE registration_id = %(id)s ORDER BY id LIMIT 1"
 
+# A suspension waits until what is leaving has been marked Sent.
+_STATUS = "SELECT status FROM market_player_registration WHERE id = %(id)s FOR SHARE"
+
 _FINGERPRINTS = """
 SELECT a.fingerprint FROM market_player_registration r
 JOIN market_player_registration o ON o.description_id = r.description_id
@@ -40,6 +43,11 @@ def channel(channel_id: str, fingerprint: str) -> Query:
 def location(registration_id: str) -> Query:
     """The address to push to (MPL-ADD); no row where the party has none."""
     return Query(_LOCATION, {"id": registration_id})
+
+
+def status(registration_id: str) -> Query:
+    """Status of a registration, locked against a change of it until the transaction ends."""
+    return Query(_STATUS, {"id": registration_id})
 
 
 def fingerprints(registration_id: str, now: datetime) -> Query:

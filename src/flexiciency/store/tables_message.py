@@ -50,6 +50,7 @@ delivery = Table(
     optional("content", LargeBinary),
     optional("agreement_id", Text, ForeignKey("agreement.id"), index=True),
     optional("value_period", TSTZRANGE),
+    optional("time_zone", Text),
     required("object_id", Text, index=True),
     required("message_id", Text, unique=True),
     optional("relates_to", Text),

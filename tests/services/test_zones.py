@@ -1,0 +1,86 @@
+"""Local days in every zone: one definition of midnight, and blocks that end where they were stored to end."""
+
+from datetime import UTC, date, datetime, timedelta
+
+from sqlalchemy import select, text, update
+
+from flexiciency.contract.series import Quantity, TimeStep
+from flexiciency.domain.values import local_day, local_days_period
+from flexiciency.store import tables
+from flexiciency.store.database import Database
+from flexiciency.store.release import Asked, release
+from flexiciency.store.transaction import transaction
+from tests.gateway import Sender
+from tests.messages import activation, consent, new_id, proposal, values, values_of
+from tests.services.zones import add_pod
+
+QUARTER = timedelta(minutes=15)
+YEAR = datetime(2025, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def agree_on_pod(player: Sender, channel: Sender, pod: str, customer: str, first: date, end: date) -> str:
+    """Consent for a day more on both sides, activation and agreement; the agreement's id."""
+    request, agreement = new_id(), new_id()
+    around = {"StartDate": first - timedelta(days=1), "EndDate": end + timedelta(days=1)}
+    channel.send(consent(0, new_id(), CustomerId=customer, PoD=[pod], **around))
+    player.send(activation(request, [pod]))
+    player.send(proposal(agreement, request, [pod], StartDate=first, EndDate=end))
+    return agreement
+
+
+def move(database: Database, pod: str, zone: str) -> None:
+    with database.begin() as connection:
+        connection.execute(update(tables.pod).where(tables.pod.c.pod == pod).values(time_zone=zone))
+
+
+def test_an_agreement_ends_at_the_local_midnight_at_which_its_days_end_where_the_clock_changes_at_midnight(
+    player: Sender, channel: Sender, database: Database
+) -> None:
+    """The Azores' 26 October 2025 begins twice; PostgreSQL and Python take another one of the two."""
+    zone, first, end = "Atlantic/Azores", date(2025, 10, 24), date(2025, 10, 26)
+    add_pod(database, "PT-AZ", zone, [first + timedelta(days=i) for i in range(-1, 4)], "C-azores")
+    agreement = agree_on_pod(player, channel, "PT-AZ", "C-azores", first, end)
+    covered = select(tables.agreement_pod.c.covered).where(tables.agreement_pod.c.agreement_id == agreement)
+    with database.begin() as connection:
+        stored = connection.execute(covered).scalar_one()
+    assert (stored.lower, stored.upper) == local_days_period(first, end, zone)
+    (series,) = values_of(player, values(agreement, *YEAR)).series
+    assert len(series.values) == 2 * 96
+
+
+def test_a_pod_that_changes_its_zone_releases_nothing_beyond_the_period_that_is_asked_for(
+    player: Sender, channel: Sender, database: Database
+) -> None:
+    first, end = date(2025, 3, 1), date(2025, 3, 3)
+    add_pod(database, "XX-1", "Europe/Lisbon", [first, date(2025, 3, 2)], "C-zone")
+    agreement = agree_on_pod(player, channel, "XX-1", "C-zone", first, end)
+    move(database, "XX-1", "Europe/Helsinki")
+    until = datetime(2025, 3, 1, 22, tzinfo=UTC)
+    (series,) = values_of(player, values(agreement, datetime(2025, 3, 1, tzinfo=UTC), until)).series
+    assert datetime.fromtimestamp(series.instants()[-1], UTC) + QUARTER == until
+
+
+def test_the_value_of_a_whole_day_leaves_for_all_of_its_day_only_and_not_for_another_zones(
+    player: Sender, channel: Sender, database: Database
+) -> None:
+    zone, day = "Europe/Lisbon", date(2025, 3, 2)
+    add_pod(database, "XX-2", zone, [day], "C-whole", TimeStep.P1D)
+    agreement = agree_on_pod(player, channel, "XX-2", "C-whole", day - timedelta(days=2), day + timedelta(days=3))
+    with database.begin() as connection:
+        connection.execute(text("UPDATE agreement SET time_step = 86400 WHERE id = :id"), {"id": agreement})
+        connection.execute(text("UPDATE consent_scope SET finest_step = 900"))
+    start, end = local_day(day, zone)
+
+    def leaves(first: datetime, last: datetime) -> bool:
+        with transaction(database) as tx:
+            asked = Asked(agreement, Quantity.ENERGY_CONSUMPTION, TimeStep.P1D, first, last)
+            return [len(series.values) for series in release(tx, asked)] == [1]
+
+    second = timedelta(seconds=1)
+    assert leaves(start, end)
+    assert not leaves(start + second, end)
+    assert not leaves(start, end - second)
+    move(database, "XX-2", "Europe/Helsinki")
+    assert not leaves(start, end - timedelta(hours=2))
+    assert not leaves(*local_day(day, "Europe/Helsinki"))
+    assert leaves(start, end + timedelta(hours=1))
