@@ -8,18 +8,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from enum import StrEnum
 
 from flexiciency.domain.reasons import ReasonCode, RefusedPod, reason
 from flexiciency.domain.values import local_days_period
-
-
-class ConsentStatus(StrEnum):
-    """State of one PoD in a consent."""
-
-    ACKNOWLEDGED = "Acknowledged"
-    REJECTED = "Rejected"
-    REVOKED = "Revoked"
 
 
 @dataclass(frozen=True, slots=True)
