@@ -59,8 +59,8 @@ def test_a_transaction_that_is_rolled_back_has_neither_delivery_nor_job(
 ) -> None:
     agreed = agree(player, channel, [next(customers)])
     before = rows(database)
-    with database.engine.connect() as core:
-        tx = Transaction(core, driver(core))
+    with database.autocommit() as core:
+        tx = Transaction(driver(core))
         Outbox().push_values(tx, PLAYER, Values(agreed.id, *DAY), new_id(), datetime.now(UTC))
         tx.flush()
         tx.driver.rollback()

@@ -16,7 +16,7 @@ from flexiciency.soap.endpoint import Call, Endpoint
 from flexiciency.soap.spyne_service import SpyneService
 from flexiciency.soap.wsgi import Site
 from flexiciency.store import evidence
-from flexiciency.store.database import Database
+from flexiciency.store.database import Database, driver
 from flexiciency.store.transaction import transaction
 from tests.gateway import Sender, added, bytes_of, channel_of, refusal, rows, served
 from tests.messages import activation, agree, consent, new_id, values
@@ -32,7 +32,7 @@ def kept(database: Database, message_id: str) -> list[Row[Any]]:
 
 def content(database: Database, row: Row[Any]) -> bytes:
     with database.begin() as connection:
-        return b"".join(evidence.read(connection, row.id))
+        return b"".join(evidence.read(driver(connection), row.id))
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])

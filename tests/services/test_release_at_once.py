@@ -60,8 +60,8 @@ def test_a_revocation_that_is_rolled_back_takes_nothing(
     number = next(customers)
     agreed = agree(player, channel, [number])
     with ThreadPoolExecutor(1) as pool:
-        with database.engine.connect() as core:
-            tx = Transaction(core, driver(core))
+        with database.autocommit() as core:
+            tx = Transaction(driver(core))
             _revoke(tx, number, agreed.consents[number])
             (asking,) = blocked(database, pool, lambda: values_of(player, values(agreed.id)))
             tx.driver.rollback()
@@ -75,8 +75,8 @@ def test_a_consent_given_after_the_locks_were_taken_releases_nothing_yet(
     stays, returns = next(customers), next(customers)
     agreed = agree(player, channel, [stays, returns])
     channel.send(revocation(returns, agreed.consents[returns]))
-    with database.engine.connect() as core:
-        tx = GivesAConsentAfterItsFirstRead(core, driver(core))
+    with database.autocommit() as core:
+        tx = GivesAConsentAfterItsFirstRead(driver(core))
         tx.then = lambda: channel.send(consent(returns, new_id()))
         assert released(tx, agreed.id) == {pod_name(stays)}
         tx.driver.rollback()

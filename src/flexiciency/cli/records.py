@@ -37,7 +37,7 @@ def show_evidence(row: int) -> None:
     """One message, byte for byte, to standard output."""
     with opening.database() as base, base.begin() as connection:
         try:
-            for piece in kept.read(connection, row):
+            for piece in kept.read(driver(connection), row):
                 sys.stdout.buffer.write(piece)
         except LookupError as error:
             raise ReferenceUnknown(f"{error}. `evidence list` shows what there is.") from None

@@ -28,7 +28,7 @@ class Outbox:
         delivery_id = deliveries.queue(
             tx, recipient_id=recipient_id, operation=operation, object_id=object_id, what=what, now=now
         )
-        (addresses,) = tx.read(parties.location(recipient_id))
+        (addresses,) = tx.look_up(parties.location(recipient_id))
         if addresses:
             tx.flush()
             defer_push(tx.driver, delivery_id)

@@ -110,14 +110,14 @@ class Pusher:
                 leaving.message_id, operation.action, recipient, self._sender.urn, delivery.relates_to
             )
             message = seal_body(leaving.body, addressing, self._sender.identity, now)
-            evidence.record(tx.core, evidence.sent(message, now))
+            evidence.record(tx, evidence.sent(message, now))
         pinned = frozenset(row.fingerprint for row in certificates)
         return Partner(addresses[0].uri, recipient, self._sender.anchors, pinned), message
 
     def _received(self, delivery_id: UUID, replies: list[Evidence]) -> None:
         with transaction(self._database) as tx:
             for reply in replies:
-                evidence.record(tx.core, reply)
+                evidence.record(tx, reply)
             deliveries.mark_received(tx, delivery_id, self._sender.clock())
 
     def _failed(
@@ -129,7 +129,7 @@ class Pusher:
         log.warning("push failed", delivery_id=str(delivery_id), code=code, reason=reason, exc_info=unexpected)
         with transaction(self._database) as tx:
             for reply in replies:
-                evidence.record(tx.core, reply)
+                evidence.record(tx, reply)
             dead = deliveries.mark_failed(
                 tx, delivery_id, f"{code}: {reason}"[:500], self._sender.attempts, sent=sent
             )  # fmt: skip

@@ -20,7 +20,7 @@ def queue_days(database: Database, outbox: Outbox, start: date, end: date, now: 
     for offset in range((end - start).days):
         day = start + timedelta(days=offset)
         with transaction(database) as tx:
-            (rows,) = tx.read(agreements.to_deliver(day, day + timedelta(days=1)))
+            (rows,) = tx.look_up(agreements.to_deliver(day, day + timedelta(days=1)))
         for agreement in rows:
             queued += _queue(database, outbox, agreement, day, now)
     return queued

@@ -23,20 +23,18 @@ def request_dso_service_activation(provider_id: str, call: Call, message: Any) -
     pods = tuple(request.PoD or ())
     selection = _selection(request.Selection)
     description = request.MarketPlaceServiceDescriptionRef
-    service_rows, pod_rows, taken = tx.read(
-        activations.service(description, provider_id, call.speaker.id),
-        activations.pods(pods, call.speaker.id, description, selection),
-        activations.stored(request.Id),
+    (rows,) = tx.look_up(
+        activations.facts(request.Id, provider_id, call.speaker.id, description, pods, selection)
     )
-    if taken:
+    facts = activations.facts_of(rows)
+    if facts.taken:
         raise IdentifierTaken(
             f"DSO-REQ {request.Id} was answered before. Give a new request a new Id; a retry keeps its MessageID.",
             path="RequestDsoServiceActivation/DsoServiceActivationRequest/Id",
         )
-    service = activations.service_of(service_rows)
-    decision = decide(pods, selection, service, activations.pods_of(pod_rows))
+    decision = decide(pods, selection, facts.service, facts.pods)
     confirmation_id = f"urn:uuid:{uuid4()}"
-    if service is not None:
+    if facts.service is not None:
         activations.insert(tx, request.Id, confirmation_id, call.speaker.id, description, decision, call.now)
     return _confirmation(confirmation_id, request.Id, decision)
 

@@ -20,7 +20,7 @@ def propose(call: Call, message: Any) -> Any:
     """
     proposed, tx = message.ServiceActivationAgreement, transaction_of(call)
     activation_id = proposed.DsoServiceActivationRequestRef or ""
-    terms_rows, confirmed, stored = tx.read(
+    terms_rows, confirmed, stored = tx.look_up(
         agreements.terms(activation_id, proposed.B2BServiceSubscriptionRef),
         agreements.confirmed(activation_id),
         agreements.stored(proposed.Id),
@@ -43,7 +43,7 @@ def propose(call: Call, message: Any) -> Any:
             end_date=decision.end_date, pods=decision.pods, now=call.now,
         )  # fmt: skip
         tx.flush()
-    (consents,) = tx.read(agreements.consents(proposal.id))
+    (consents,) = tx.look_up(agreements.consents(proposal.id))
     validated = decision.status is AgreementStatus.VALIDATED
     return B2B.ProposeServiceActivationAgreementResponse(
         ServiceActivationAgreement=B2B.ServiceActivationAgreement(
@@ -88,7 +88,7 @@ def read(call: Call, message: Any) -> Any:
 
 def own_agreement(call: Call, agreement_id: str) -> Row:
     """The caller's agreement with this id. Raises ReferenceUnknown."""
-    (rows,) = transaction_of(call).read(agreements.stored(agreement_id))
+    (rows,) = transaction_of(call).look_up(agreements.stored(agreement_id))
     if not rows or rows[0].requester_id != call.speaker.id:
         raise ReferenceUnknown(
             f"There is no agreement {agreement_id} with {call.speaker.id} here.",

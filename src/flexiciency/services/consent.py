@@ -28,7 +28,7 @@ class ConsentService:
     def give(self, call: Call, message: Any) -> Any:
         """CUS-CON-DES → CUS-CON-ACK, which goes to the third party too. Raises IdentifierTaken."""
         consent, tx = _consent(message.CustomerConsentDescription), transaction_of(call)
-        pods, third_party, stored = tx.read(
+        pods, third_party, stored = tx.look_up(
             consents.held_pods(consent.customer_id, consent.pods),
             consents.third_party(consent.eso),
             consents.stored(consent.id),
@@ -62,7 +62,7 @@ class ConsentService:
         """
         revocation, tx = message.CustomerConsentRevocation, transaction_of(call)
         consent_id, pods = revocation.CustomerConsentDescriptionRef, list(dict.fromkeys(revocation.PoD))
-        stored, taken = tx.read(consents.stored(consent_id), consents.stored_revocation(revocation.Id))
+        stored, taken = tx.look_up(consents.stored(consent_id), consents.stored_revocation(revocation.Id))
         if not stored or stored[0].customer_id != revocation.CustomerId:
             raise ReferenceUnknown(
                 f"Customer {revocation.CustomerId} has no consent {consent_id} here. Name the consent by its Id.",
@@ -87,7 +87,7 @@ class ConsentService:
 
     def read(self, call: Call, message: Any) -> Any:
         """A customer's consents with the state of each PoD, the latest first."""
-        (rows,) = transaction_of(call).read(consents.of_customer(message.CustomerId))
+        (rows,) = transaction_of(call).look_up(consents.of_customer(message.CustomerId))
         return B2C.ReadCustomerConsentsResponse(
             CustomerConsents=B2C.CustomerConsents(
                 CustomerId=message.CustomerId, CustomerConsent=[_stored_consent(row) for row in reversed(rows)]

@@ -17,8 +17,8 @@ from flexiciency.soap.endpoint import Call, Speaker
 from flexiciency.soap.outgoing import Outgoing
 from flexiciency.store import evidence, parties
 from flexiciency.store.database import Database
-from flexiciency.store.transaction import Row, Transaction, is_taken, reading, transaction
-from flexiciency.wire.addressing import CUSTOMER_CHANNEL_URN, channel_of, registration_of
+from flexiciency.store.transaction import Row, Transaction, is_taken, transaction
+from flexiciency.wire.addressing import channel_of, registration_of
 from flexiciency.wire.sign import content_of
 from flexiciency.wire.verify import Verified
 
@@ -36,7 +36,7 @@ class GatewayExchange:
         self._operation = operation
         self._message = message
         self._now = now
-        self._earlier: list[Row] = []
+        self._earlier: Row | None = None
 
     def speaker(self) -> Speaker:
         """The registration or channel in From; its certificate must be bound to it now."""
@@ -46,19 +46,23 @@ class GatewayExchange:
             raise SenderUnknown(
                 f"wsa:From is {sender[:200]!r}, which is no caller of the {self._operation.interface} interface."
             )
-        fingerprint = self._message.fingerprint
-        is_channel = self._operation.interface == B2C
-        who = parties.channel(party, fingerprint) if is_channel else parties.registration(party, fingerprint, self._now)
-        message_id = self._message.addressing.message_id
-        earlier = () if self._operation.reads_only else (evidence.earlier(sender, message_id),)
-        found, *self._earlier = self.tx.read(who, *earlier)
-        return _channel(sender, found, fingerprint) if is_channel else _registration(party, found, fingerprint)
+        message = self._message
+        kept = None if self._operation.reads_only else message.addressing.message_id
+        asking = parties.Message(sender, message.fingerprint, kept)
+        if self._operation.interface == B2C:
+            (found,) = self.tx.look_up(parties.channel(party, asking))
+            speaker = _channel(party, found, message.fingerprint)
+        else:
+            (found,) = self.tx.look_up(parties.registration(party, asking, self._now))
+            speaker = _registration(party, found, message.fingerprint)
+        self._earlier = found[0] if found[0].body_digest is not None else None
+        return speaker
 
     def earlier_reply(self) -> bytes | None:
         """Content of the stored reply to the same MessageID and Body; values are released anew instead."""
-        if not self._earlier or not self._earlier[0]:
+        earlier = self._earlier
+        if earlier is None:
             return None
-        (earlier,) = self._earlier[0]
         if earlier.body_digest != self._message.body_digest:
             raise MessageIdReused(
                 f"wsa:MessageID {self._message.addressing.message_id} was used on {earlier.at:%Y-%m-%dT%H:%M:%SZ} with "
@@ -66,20 +70,14 @@ class GatewayExchange:
             )
         if self._operation.name in RELEASES_VALUES:
             return None
-        return content_of(b"".join(evidence.read(self.tx.core, earlier.reply_row)))
+        return content_of(b"".join(evidence.read(self.tx.driver, earlier.reply_row)))
 
     def keep(self, request: bytes, reply: Outgoing) -> None:
         """Both verbatim, and the MessageID; an operation that only reads keeps neither."""
         if self._operation.reads_only:
             return
-        repeated = bool(self._earlier and self._earlier[0])
-        kept = evidence.exchange(
-            self.tx.core,
-            evidence.received(request, self._message, self._now),
-            evidence.sent(reply, self._now),
-            claim=not repeated,
-        )
-        self.tx.write(kept.sql, **kept.values)
+        received = evidence.received(request, self._message, self._now)
+        evidence.keep(self.tx, received, evidence.sent(reply, self._now), claim=self._earlier is None)
 
 
 class GatewayLedger:
@@ -90,8 +88,8 @@ class GatewayLedger:
 
     @contextmanager
     def exchange(self, operation: Operation, message: Verified, now: datetime) -> Iterator[GatewayExchange]:
-        """A transaction for one exchange; an operation that only reads needs none."""
-        with (reading if operation.reads_only else transaction)(self._database) as tx:
+        """A transaction for one exchange."""
+        with transaction(self._database) as tx:
             yield GatewayExchange(tx, operation, message, now)
 
     def repeat(self, error: Exception) -> bool:
@@ -101,13 +99,8 @@ class GatewayLedger:
     def refuse_verified(self, request: bytes, message: Verified, fault: Outgoing, code: str, now: datetime) -> None:
         """Request and fault verbatim, without claiming the MessageID: a corrected message may use it."""
         with transaction(self._database) as tx:
-            kept = evidence.exchange(
-                tx.core,
-                evidence.received(request, message, now, code),
-                evidence.sent(fault, now, code),
-                claim=False,
-            )
-            tx.write(kept.sql, **kept.values)
+            received = evidence.received(request, message, now, code)
+            evidence.keep(tx, received, evidence.sent(fault, now, code), claim=False)
 
     def refuse_unverified(self, request: bytes, peer: str, code: str, now: datetime) -> None:
         """Digest, size, network address and code only."""
@@ -136,8 +129,7 @@ def _registration(party: str, found: list[Row], fingerprint: str) -> Speaker:
     return Speaker(party, row.role)
 
 
-def _channel(sender: str, found: list[Row], fingerprint: str) -> Speaker:
-    party = sender.removeprefix(CUSTOMER_CHANNEL_URN)
+def _channel(party: str, found: list[Row], fingerprint: str) -> Speaker:
     if not found or found[0].withdrawn_at is not None:
         raise SenderUnknown(f"wsa:From names the customer channel {party}, which the operator has not bound.")
     if not found[0].bound:

@@ -71,7 +71,7 @@ def acknowledge(call: Call, message: Any) -> Any:
             path="AcknowledgeIndividualData/IndividualDataAcknowledgement/IndividualDataValueRef",
         )
     (delivery,) = rows
-    (sent,) = tx.read(deliveries.sent_pods(delivery.id))
+    (sent,) = tx.look_up(deliveries.sent_pods(delivery.id))
     acknowledged = [_pod_status(of_pod) for of_pod in acknowledgement.PodAcknowledgement]
     strangers = {pod for pod, *_ in acknowledged} - {row.pod for row in sent}
     if strangers:
@@ -95,7 +95,7 @@ def peek(call: Call, _message: Any = None) -> Iterator[bytes]:
 def confirm(call: Call, message: Any) -> Any:
     """Take a delivery out of the mailbox. Raises ReferenceUnknown for one that was not peeked at."""
     tx = transaction_of(call)
-    (known,) = tx.read(deliveries.peeked(call.speaker.id, message.MessageId))
+    (known,) = tx.look_up(deliveries.peeked(call.speaker.id, message.MessageId))
     if not known:
         raise ReferenceUnknown(
             f"Nothing with MessageId {message.MessageId} was handed out. Peek first.", path="ConfirmMailbox/MessageId"
@@ -107,14 +107,10 @@ def confirm(call: Call, message: Any) -> Any:
 def status(call: Call, message: Any) -> Any:
     """What became of a message from or to the caller."""
     sender = call.message.addressing.from_ or ""
-    incoming, outgoing = transaction_of(call).read(
-        deliveries.status_in(sender, message.MessageId), deliveries.status_out(message.MessageId, call.speaker.id)
-    )
+    (rows,) = transaction_of(call).look_up(deliveries.status(message.MessageId, sender, call.speaker.id))
     found: dict[str, Any] = {"Status": "Unknown"}
-    if incoming:
-        found = {"Status": "Answered", "At": seconds(incoming[0].at)}
-    elif outgoing:
-        found = {"Status": outgoing[0].state, "At": outgoing[0].at and seconds(outgoing[0].at)}
+    if rows:
+        found = {"Status": rows[0].state, "At": rows[0].at and seconds(rows[0].at)}
     return B2B.ReadMessageStatusResponse(MessageStatus=B2B.MessageStatus(MessageId=message.MessageId, **found))
 
 
@@ -123,7 +119,7 @@ def _pods(tx: Transaction, agreement_id: str, selection: Any) -> tuple[str, ...]
     place, period = selection.Localization, selection.Period
     if not place.PoD and not place.CustomerId:
         return None
-    (held,) = tx.read(agreements.pods_held(agreement_id, place.CustomerId or (), period.Start, period.End))
+    (held,) = tx.look_up(agreements.pods_held(agreement_id, place.CustomerId or (), period.Start, period.End))
     return (*(place.PoD or ()), *(row.pod for row in held))
 
 
@@ -138,7 +134,7 @@ def _pod_status(of_pod: Any) -> tuple[str, str, str | None]:
 def _oldest(tx: Transaction, call: Call) -> tuple[int, Iterator[bytes]]:
     """How many wait, and the oldest as a MailboxItem. Values of which none may leave any more are passed over."""
     while True:
-        oldest, count = tx.read(deliveries.oldest_waiting(call.speaker.id), deliveries.count_waiting(call.speaker.id))
+        oldest, count = tx.look_up(deliveries.oldest_waiting(call.speaker.id), deliveries.count_waiting(call.speaker.id))
         if not oldest:
             return 0, iter(())
         (rows,) = tx.read(deliveries.locked(oldest[0].id))

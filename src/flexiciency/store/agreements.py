@@ -123,7 +123,7 @@ def insert(  # noqa: PLR0913  one argument an attribute of SRV-ACT-AGR
         data_details=data_details, processing_details=processing_details, start_date=start_date, end_date=end_date,
         validation_date=now if status == "Validated" else None, quantity=terms.quantity, time_step=terms.time_step,
     )  # fmt: skip
-    (found,) = tx.read(Query("SELECT id, time_zone FROM pod WHERE pod = ANY(%(pods)s)", {"pods": list(pods)}))
+    (found,) = tx.look_up(Query("SELECT id, time_zone FROM pod WHERE pod = ANY(%(pods)s)", {"pods": list(pods)}))
     periods = [local_days_period(start_date, end_date, pod.time_zone) for pod in found]
     tx.write(
         _INSERT_PODS, id=agreement_id, pod_ids=[pod.id for pod in found], since=[start for start, _ in periods],

@@ -32,9 +32,11 @@ class Database:
             max_overflow=0,
             pool_timeout=pool_timeout,
             pool_use_lifo=True,
+            # `begin` asks for a transaction; the message path has its own way (`store.transaction`).
+            isolation_level="AUTOCOMMIT",
             connect_args={
                 "prepare_threshold": 2,
-                "options": "-c timezone=UTC",
+                "options": "-c timezone=UTC -c enable_seqscan=off",
                 "application_name": "flexiciency",
                 "connect_timeout": 10,
             },
@@ -51,14 +53,16 @@ class Database:
 
         Raises Unavailable when the database is out of reach, chose this transaction to end a deadlock, or is full.
         """
-        with unavailable(), self.engine.begin() as connection:
-            yield connection
+        with unavailable(), self.engine.connect() as connection:
+            connection.execution_options(isolation_level="READ COMMITTED")
+            with connection.begin():
+                yield connection
 
     @contextmanager
     def autocommit(self) -> Iterator[Connection]:
         """Every statement its own transaction: for a single statement, without the round trips of BEGIN and COMMIT."""
         with unavailable(), self.engine.connect() as connection:
-            yield connection.execution_options(isolation_level="AUTOCOMMIT")
+            yield connection
 
     def ping(self) -> None:
         """Raises Unavailable unless the database answers."""

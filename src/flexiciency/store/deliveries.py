@@ -98,13 +98,11 @@ FROM (SELECT count(*) AS asked, count(*) FILTER (WHERE status = 'OK') AS ok,
 WHERE d.id = %(id)s
 """
 
-_STATUS_OUT = """
-SELECT state, sent_at AS at, last_error FROM delivery
-WHERE message_id = %(message_id)s AND recipient_id = %(party)s
-"""
-_STATUS_IN = """
-SELECT e.at, m.code FROM exchange e LEFT JOIN message m ON m.id = e.reply_row
-WHERE e.sender = %(sender)s AND e.message_id = %(message_id)s
+# A message of the party that was answered, or else one that went, or is to go, to it.
+_STATUS = """
+SELECT 'Answered' AS state, e.at FROM exchange e WHERE e.sender = %(sender)s AND e.message_id = %(message_id)s
+UNION ALL
+SELECT d.state, d.sent_at FROM delivery d WHERE d.message_id = %(message_id)s AND d.recipient_id = %(party)s
 """
 
 
@@ -253,11 +251,6 @@ def acknowledge(tx: Transaction, delivery_id: UUID, pods: Iterable[tuple[str, st
     tx.write(_ACKNOWLEDGE, id=delivery_id, now=now)
 
 
-def status_out(message_id: str, party: str) -> Query:
-    """State of a message that went, or is to go, to this party."""
-    return Query(_STATUS_OUT, {"message_id": message_id, "party": party})
-
-
-def status_in(sender: str, message_id: str) -> Query:
-    """When a message of this sender was answered."""
-    return Query(_STATUS_IN, {"sender": sender, "message_id": message_id})
+def status(message_id: str, sender: str, party: str) -> Query:
+    """State of a message from this sender or to this party, and when it was answered or sent."""
+    return Query(_STATUS, {"message_id": message_id, "sender": sender, "party": party})

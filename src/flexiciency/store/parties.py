@@ -1,20 +1,25 @@
 """Who may speak: registrations and customer channels with the certificates bound to them (MPL-REG, MPL-AUT)."""
 
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from flexiciency.store.transaction import Query
 
 # A certificate is bound to the company: any registration under the same MPL-DES may use it (docs/decisions.md).
+# With what this sender's MessageID was answered before, if it was: one statement, since every message asks for both.
 _REGISTRATION = """
-SELECT r.role, r.status, EXISTS (
+SELECT r.role, r.status, e.body_digest, e.at, e.reply_row, EXISTS (
     SELECT FROM market_player_authentication a JOIN market_player_registration o ON o.id = a.registration_id
     WHERE o.description_id = r.description_id AND a.fingerprint = %(fingerprint)s
       AND a.withdrawn_at IS NULL AND a.valid_from <= %(now)s AND %(now)s < a.valid_until) AS bound
-FROM market_player_registration r WHERE r.id = %(id)s
+FROM market_player_registration r LEFT JOIN exchange e ON e.sender = %(sender)s AND e.message_id = %(message_id)s
+WHERE r.id = %(id)s
 """
 
 _CHANNEL = """
-SELECT fingerprint = %(fingerprint)s AS bound, withdrawn_at FROM customer_channel WHERE id = %(id)s
+SELECT c.fingerprint = %(fingerprint)s AS bound, c.withdrawn_at, e.body_digest, e.at, e.reply_row
+FROM customer_channel c LEFT JOIN exchange e ON e.sender = %(sender)s AND e.message_id = %(message_id)s
+WHERE c.id = %(id)s
 """
 
 _LOCATION = "SELECT uri FROM market_player_location WHERE registration_id = %(id)s ORDER BY id LIMIT 1"
@@ -30,14 +35,23 @@ WHERE r.id = %(id)s AND a.withdrawn_at IS NULL AND a.valid_from <= %(now)s AND %
 """
 
 
-def registration(registration_id: str, fingerprint: str, now: datetime) -> Query:
-    """Role and status of a registration, and whether this certificate is bound to its company now."""
-    return Query(_REGISTRATION, {"id": registration_id, "fingerprint": fingerprint, "now": now})
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What of a message says who speaks: From, the certificate, and the MessageID, None where no reply is kept."""
+
+    sender: str
+    fingerprint: str
+    message_id: str | None
 
 
-def channel(channel_id: str, fingerprint: str) -> Query:
-    """Whether this certificate is bound to a customer channel, and when the channel was withdrawn."""
-    return Query(_CHANNEL, {"id": channel_id, "fingerprint": fingerprint})
+def registration(registration_id: str, message: Message, now: datetime) -> Query:
+    """Role and status of a registration, whether the certificate is bound to its company now, and the earlier reply."""
+    return Query(_REGISTRATION, {"id": registration_id, "now": now, **asdict(message)})
+
+
+def channel(channel_id: str, message: Message) -> Query:
+    """Whether the certificate is bound to a customer channel, when that was withdrawn, and the earlier reply."""
+    return Query(_CHANNEL, {"id": channel_id, **asdict(message)})
 
 
 def location(registration_id: str) -> Query:

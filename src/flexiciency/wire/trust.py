@@ -43,14 +43,14 @@ class TrustAnchors:
     """The CA, intermediate and single certificates that the operator trusts.
 
     A sender's certificate is accepted when it is an anchor itself or is issued by one; the chain is followed as far
-    up as the anchors go, and each certificate on it must be valid. Accepted ones are remembered by fingerprint until
+    up as the anchors go, and each certificate on it must be valid. Accepted ones are remembered until
     the first of their chain expires. Revocation lists are not read: an operator withdraws the MPL-AUT instead.
     """
 
     def __init__(self, certificates: Iterable[x509.Certificate], *, clock_skew: timedelta = CLOCK_SKEW) -> None:
         self._anchors = {fingerprint_of(certificate): certificate for certificate in certificates}
         self._clock_skew = clock_skew
-        self._accepted: dict[str, _Window] = {}
+        self._accepted: dict[x509.Certificate, _Window] = {}
 
     @classmethod
     def from_pem(cls, *bundles: bytes, clock_skew: timedelta = CLOCK_SKEW) -> "TrustAnchors":
@@ -65,23 +65,22 @@ class TrustAnchors:
 
     def check(self, certificate: x509.Certificate, now: datetime) -> None:
         """Raises CertificateUntrusted, CertificateExpired or AlgorithmRefused; `now` is aware."""
-        fingerprint = fingerprint_of(certificate)
-        window = self._accepted.get(fingerprint)
+        window = self._accepted.get(certificate)
         if window is None or not self._covers(window, now):
-            window = self._examine(certificate, fingerprint, now)
+            window = self._examine(certificate, now)
             if len(self._accepted) >= _MOST_REMEMBERED:
                 self._accepted.clear()
-            self._accepted[fingerprint] = window
+            self._accepted[certificate] = window
 
     def _covers(self, window: _Window, now: datetime) -> bool:
         return window.first - self._clock_skew <= now <= window.last + self._clock_skew
 
-    def _examine(self, certificate: x509.Certificate, fingerprint: str, now: datetime) -> _Window:
+    def _examine(self, certificate: x509.Certificate, now: datetime) -> _Window:
         check_readable(certificate)
         key_of(certificate)
         _check_extensions(certificate)
         _check_may_sign(certificate)
-        if fingerprint in self._anchors:
+        if fingerprint_of(certificate) in self._anchors:
             self._check_valid(certificate, now)
             return _Window(*valid_between(certificate))
         _check_hash(certificate)
