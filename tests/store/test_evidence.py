@@ -105,8 +105,9 @@ def test_an_exchange_takes_one_statement_with_what_is_inserted_beside_it(databas
         tx.insert("business", "INSERT INTO business VALUES (%(id)s, txid_current())", id="b")
         evidence.keep(tx, _request("beside"), _reply("beside"))
     with database.begin() as connection:
-        same = text("SELECT b.transaction = m.xmin::text::bigint FROM business b, message m WHERE m.message_id = 'beside'")
-        assert connection.scalars(same).one()
+        written = select(text("transaction, message.xmin::text::bigint")).select_from(text("business, message"))
+        one, other = connection.execute(written.where(text("message_id = 'beside'"))).one()
+    assert one == other
 
 
 def test_a_repeated_exchange_is_kept_without_claiming_its_message_id_again(database: Database) -> None:

@@ -23,9 +23,7 @@ def request_dso_service_activation(provider_id: str, call: Call, message: Any) -
     pods = tuple(request.PoD or ())
     selection = _selection(request.Selection)
     description = request.MarketPlaceServiceDescriptionRef
-    (rows,) = tx.look_up(
-        activations.facts(request.Id, provider_id, call.speaker.id, description, pods, selection)
-    )
+    (rows,) = tx.look_up(activations.facts(request.Id, provider_id, call.speaker.id, description, pods, selection))
     facts = activations.facts_of(rows)
     if facts.taken:
         raise IdentifierTaken(

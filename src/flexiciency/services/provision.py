@@ -134,7 +134,9 @@ def _pod_status(of_pod: Any) -> tuple[str, str, str | None]:
 def _oldest(tx: Transaction, call: Call) -> tuple[int, Iterator[bytes]]:
     """How many wait, and the oldest as a MailboxItem. Values of which none may leave any more are passed over."""
     while True:
-        oldest, count = tx.look_up(deliveries.oldest_waiting(call.speaker.id), deliveries.count_waiting(call.speaker.id))
+        oldest, count = tx.look_up(
+            deliveries.oldest_waiting(call.speaker.id), deliveries.count_waiting(call.speaker.id)
+        )
         if not oldest:
             return 0, iter(())
         (rows,) = tx.read(deliveries.locked(oldest[0].id))

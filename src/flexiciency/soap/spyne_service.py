@@ -6,21 +6,19 @@ Spyne sees Body children only; envelope, signature and XSD are done before it an
 import flexiciency.soap.spyne_compat
 
 from collections.abc import Callable, Iterator
-from datetime import date, datetime, timedelta
 from typing import Any
 
-from lxml import etree
-from spyne import Application, Date, DateTime, ServiceBase, Unicode, rpc
+from spyne import Application, ServiceBase, rpc
 from spyne.context import MethodContext
 from spyne.protocol.xml import XmlDocument
 from spyne.server import ServerBase
 
 from flexiciency.contract.catalogue import Operation, operations
-from flexiciency.contract.series import timestamp
 from flexiciency.errors import SchemaInvalid
 from flexiciency.soap.endpoint import Call
 from flexiciency.soap.outgoing import Content
 from flexiciency.soap.spyne_types import classes
+from flexiciency.soap.spyne_xml import BodyXml
 from flexiciency.wire.sign import canonical
 
 Handler = Callable[[Call, Any], Any]
@@ -28,50 +26,6 @@ Handler = Callable[[Call, Any], Any]
 
 A request that carries values has None for its object: `contract.codec_read` reads it from the call's message.
 """
-
-_VALUES = frozenset({"IND-DAT-VAL", "AGG-DAT-VAL"})
-
-
-class _BodyXml(XmlDocument):
-    """A verified Body child in, an element out; nothing is parsed and nothing becomes text."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        # com:Timestamp ends in Z; Spyne writes the offset.
-        self._to_unicode_handlers[DateTime] = lambda _cls, instant: timestamp(instant)
-        # XML Schema allows space around both; Spyne does not.
-        self._from_unicode_handlers[DateTime] = lambda _cls, text: _instant(text.strip())
-        self._from_unicode_handlers[Date] = lambda _cls, text: date.fromisoformat(text.strip())
-
-    def create_in_document(self, ctx: Any, in_string_charset: str | None = None) -> None:
-        """`ctx.in_document` was set from the verified message."""
-
-    def deserialize(self, ctx: Any, message: Any) -> None:
-        """Sets `ctx.in_object`; with an object for each value, a bulk message would take seconds."""
-        if _VALUES.isdisjoint(ctx.udc.operation.request):
-            super().deserialize(ctx, message)
-        else:
-            ctx.in_object = [None]
-
-    def from_element(self, ctx: Any, cls: Any, element: etree._Element) -> Any:
-        """Text is taken as it stands: the XSD has checked it, and to check it again is half of Spyne's time."""
-        if issubclass(cls, Unicode):
-            return element.text or ""
-        return super().from_element(ctx, cls, element)
-
-    def to_parent(self, ctx: Any, cls: Any, inst: Any, parent: etree._Element, ns: str, *args: Any, **kw: Any) -> Any:
-        """Text is written as it stands; the rest by Spyne."""
-        if isinstance(inst, str) and args:
-            etree.SubElement(parent, f"{{{ns}}}{args[0]}").text = inst
-            return None
-        return super().to_parent(ctx, cls, inst, parent, ns, *args, **kw)
-
-    def serialize(self, ctx: Any, message: Any) -> None:  # noqa: ARG002  Spyne's signature
-        """Sets `ctx.out_document`. Spyne's own takes the list around a bare reply for the reply."""
-        parent = etree.Element("parent")
-        (reply,) = ctx.out_object
-        self.to_parent(ctx, ctx.descriptor.out_message, reply, parent, ctx.app.tns)
-        ctx.out_document = parent[0]
 
 
 class _Application(Application):
@@ -98,7 +52,7 @@ class SpyneService(ServerBase):
         service = type("Operations", (ServiceBase,), methods)
         super().__init__(
             _Application(
-                [service], f"urn:flexiciency:{interface}-operations:1", in_protocol=_BodyXml(), out_protocol=_BodyXml()
+                [service], f"urn:flexiciency:{interface}-operations:1", in_protocol=BodyXml(), out_protocol=BodyXml()
             )
         )
 
@@ -124,23 +78,12 @@ class SpyneService(ServerBase):
         return canonical(ctx.out_document)
 
 
-def _instant(text: str) -> datetime:
-    """UTC instant of a com:Timestamp; in XML Schema a day may end at 24:00:00."""
-    day, _, clock = text.partition("T")
-    if clock.startswith("24"):
-        return datetime.fromisoformat(f"{day}T00{clock[2:]}") + timedelta(days=1)
-    return datetime.fromisoformat(text)
-
-
 def written(value: Any) -> bytes:
     """Canonical XML of one object (an instance of a class from `spyne_types`), as a document of its own."""
-    parent = etree.Element("parent")
-    kind = type(value)
-    _OBJECTS.to_parent(None, kind, value, parent, kind.get_namespace())
-    return canonical(parent[0])
+    return canonical(_OBJECTS.element(value))
 
 
-_OBJECTS = _BodyXml()
+_OBJECTS = BodyXml()
 
 
 def _method(operation: Operation, handler: Handler) -> Any:

@@ -24,6 +24,8 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 8, pool_timeout: float = 10) -> None:
         parsed = make_url(url)
         self._url = parsed.set(drivername="postgresql+psycopg")
+        # No plan without an index where there is one: what is prepared while a table is small would read all of it, for
+        # as long as the statistics are old. A gateway that starts empty slowed down with each call of its first minute.
         # Neither liveness test nor "SET": the message path cannot afford the round trips. A broken connection makes
         # one call Unavailable, and the pool is renewed.
         self.engine = create_engine(

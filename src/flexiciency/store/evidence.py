@@ -27,6 +27,7 @@ LEVEL, WINDOW_BITS, MEMORY_LEVEL = 1, 14, 6
 """Of zlib: XML shrinks to a fifth, in a third of the time of level 6. To clear the window and tables that zlib takes
 unless told otherwise costs four times what it costs to compress a message of 6 kB."""
 
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """One verified message, or one of ours. `peer` is the other party's URN; `code` the fault code where refused.

@@ -121,12 +121,13 @@ activation = Table(
     comment="DSO-REQ (id) and its DSO-CNF (confirmation_id)",
 )
 
+# No foreign keys: one statement inserts an activation and its PoDs, and takes pod_id from pod.
 activation_pod = Table(
     "activation_pod",
     metadata,
-    key("activation_id", Text, ForeignKey("activation.id")),
+    key("activation_id", Text),
     key("pod", Text),
-    optional("pod_id", BigInteger, ForeignKey("pod.id")),
+    optional("pod_id", BigInteger),
     required("confirmed", Boolean),
     optional("reason_code", Text),
     optional("reason_text", Text),

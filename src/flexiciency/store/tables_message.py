@@ -90,6 +90,7 @@ delivery_pod = Table(
     comment="IND-DAT-VAL by PoD, with what IND-DAT-ACK said of it",
 )
 
+# No foreign keys from a reply to its request and from an exchange to its reply: one statement inserts all three.
 message = Table(
     "message",
     metadata,
@@ -109,7 +110,7 @@ message = Table(
     required("at", Instant),
     optional("content", LargeBinary),
     required("chunks", Integer, server_default=text("0")),
-    optional("request_row", BigInteger, ForeignKey("message.id")),
+    optional("request_row", BigInteger),
     one_of("direction", "in", "out"),
     comment="Evidence: a message byte for byte (zlib), or digest and size alone of one that was refused unverified",
 )
@@ -130,6 +131,6 @@ exchange = Table(
     key("message_id", Text),
     required("body_digest", LargeBinary),
     required("at", Instant),
-    optional("reply_row", BigInteger, ForeignKey("message.id")),
+    optional("reply_row", BigInteger),
     comment="The replay rule: a MessageID is unique per From; reply_row is what was answered",
 )

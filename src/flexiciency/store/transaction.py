@@ -76,6 +76,8 @@ class Transaction:
         It sees the table that it writes, and what the transaction wrote otherwise, but of the other inserts only what
         they return, by name.
         """
+        if name in self._inserts:
+            raise ValueError(f"there is an insert {name!r} already")
         self._inserts[name] = Query(sql, values)
 
     def flush(self) -> None:
