@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+from cryptography.hazmat.primitives.serialization import Encoding
 from psycopg.types.range import TimestamptzRange
 from sqlalchemy import delete, insert, select, update
 
@@ -70,6 +71,7 @@ def make_world(
     _pods(database, pods)
     settings = Settings(
         registration_id=DSO,
+        hosts_market_place=True,
         key_file=folder / "dso.key",
         certificate_file=folder / "dso.pem",
         trust_file=folder / "ca.pem",
@@ -90,7 +92,7 @@ def _facts(database: Database, keys: dict[str, Identity], uri: str | None) -> No
             connection.execute(
                 insert(tables.market_player_description).values(
                     id=f"{identifier}:des", company_information=name, company_type="EnergyUnregulatedPlayer",
-                    contact={}, territory=[],
+                    contact={"Name": name},
                 )
             )  # fmt: skip
             connection.execute(
@@ -101,8 +103,9 @@ def _facts(database: Database, keys: dict[str, Identity], uri: str | None) -> No
             first, last = valid_between(keys[name].certificate)
             connection.execute(
                 insert(tables.market_player_authentication).values(
-                    id=f"{identifier}:aut", registration_id=identifier, contact_point=name,
-                    fingerprint=fingerprint_of(keys[name].certificate), certificate=b"", valid_from=first,
+                    id=f"{identifier}:aut", registration_id=identifier, contact_point={"Name": name},
+                    fingerprint=fingerprint_of(keys[name].certificate),
+                    certificate=keys[name].certificate.public_bytes(Encoding.DER), valid_from=first,
                     valid_until=last,
                 )
             )  # fmt: skip
@@ -117,7 +120,7 @@ def _facts(database: Database, keys: dict[str, Identity], uri: str | None) -> No
         )
         connection.execute(
             insert(tables.service_description).values(
-                id=SERVICE, provider_id=DSO, service_type="IndividualDataProvision", short_description="Load curves",
+                id=SERVICE, owner_id=DSO, service_type="IndividualDataProvision", short_description="Load curves",
                 usage_details="Consent", aggregation_level="None", quantity="EnergyConsumption", time_step="PT15M",
                 customer_consent_mandatory=True,
             )

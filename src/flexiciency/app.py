@@ -3,37 +3,47 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from cryptography import x509
+
 from flexiciency.config import Settings
-from flexiciency.contract.catalogue import B2B, B2C, MARKET_PLACE
+from flexiciency.contract.catalogue import B2B, B2C, MARKET_PLACE, MARKET_PLAYER
 from flexiciency.delivery.addresses import PushAddresses
+from flexiciency.delivery.directory import push_changes
 from flexiciency.delivery.push import Pusher, Sender
-from flexiciency.services import b2b, b2c, market_place
+from flexiciency.delivery.worker import Duty
+from flexiciency.services import b2b, b2c, market_place, market_player
 from flexiciency.services.exchange import GatewayLedger
 from flexiciency.soap.endpoint import Endpoint, Host
 from flexiciency.soap.posting import Poster, Terms
-from flexiciency.soap.spyne_service import SpyneService
+from flexiciency.soap.spyne_service import Handler, SpyneService
 from flexiciency.soap.wsgi import Site
 from flexiciency.store.database import Database
 from flexiciency.wire.addressing import MARKET_PLACE_URN, MARKET_PLAYER_URN
-from flexiciency.wire.identity import Identity
+from flexiciency.wire.identity import Identity, fingerprint_of
 from flexiciency.wire.parse import Limits
 from flexiciency.wire.trust import TrustAnchors
 from flexiciency.wire.verify import Policy
 
 
 def site(settings: Settings, database: Database) -> Site:
-    """The gateway of one DSO: B2B and B2C; and the Market Place, which answers Ping in this release."""
+    """The gateway of one DSO (B2B, B2C, and what a Market Place pushes), of the Market Place, or of both."""
     host = _host(settings)
-    ledger = GatewayLedger(database)
+    ledger = GatewayLedger(database, _market_place(settings))
+    handlers: dict[str, dict[str, Handler]] = {}
+    if settings.registration_id is not None:
+        handlers[B2B] = b2b.handlers(settings.registration_id)
+        handlers[B2C] = b2c.handlers(settings.registration_id)
+        handlers[MARKET_PLAYER] = market_player.handlers()
+    if settings.hosts_market_place:
+        handlers[MARKET_PLACE] = market_place.handlers(host.anchors)
     endpoints = [
-        Endpoint(B2B, host, ledger, SpyneService(B2B, b2b.handlers(settings.registration_id))),
-        Endpoint(B2C, host, ledger, SpyneService(B2C, b2c.handlers(settings.registration_id))),
         Endpoint(
-            MARKET_PLACE,
-            replace(host, urn=MARKET_PLACE_URN),
+            interface,
+            replace(host, urn=MARKET_PLACE_URN) if interface == MARKET_PLACE else host,
             ledger,
-            SpyneService(MARKET_PLACE, market_place.handlers()),
-        ),
+            SpyneService(interface, handled),
+        )
+        for interface, handled in handlers.items()
     ]
     return Site(endpoints, settings.published_url, settings.message_bytes, database.ping)
 
@@ -41,16 +51,40 @@ def site(settings: Settings, database: Database) -> Site:
 def pusher(settings: Settings, database: Database) -> Pusher:
     """What pushes the deliveries of one DSO."""
     host = _host(settings)
-    terms = Terms(silence=settings.push_timeout, total=settings.push_timeout, limits=host.limits, policy=host.policy)
     addresses = PushAddresses(settings.push_hosts)
-    sender = Sender(host.identity, host.urn, host.anchors, Poster(terms), addresses, settings.push_attempts, host.clock)
+    poster = Poster(_terms(settings, host))
+    sender = Sender(host.identity, host.urn, host.anchors, poster, addresses, settings.push_attempts, host.clock)
     return Pusher(database, sender)
+
+
+def directory(settings: Settings, database: Database) -> Duty | None:
+    """What a worker does about the directory: pushes it as the Market Place, or reads that of one elsewhere."""
+    if settings.hosts_market_place:
+        return lambda: push_changes(database, settings.registration_id, _now())
+    if settings.market_place_url is None:
+        return None
+    # Zeep takes 18 MB and a third of a second, which the gateway's processes do without.
+    from flexiciency.client.market_place import MarketPlace  # noqa: PLC0415
+    from flexiciency.client.transport import ClientSettings  # noqa: PLC0415
+    from flexiciency.delivery.mirror import catch_up  # noqa: PLC0415
+
+    host, own_id = _host(settings), settings.provider_id
+    market_place = MarketPlace(
+        host.identity, own_id, settings.market_place_url, host.anchors, fingerprints=_market_place(settings),
+        settings=ClientSettings(_terms(settings, host)),
+    )  # fmt: skip
+    return lambda: catch_up(database, market_place, own_id, _now())
+
+
+def _terms(settings: Settings, host: Host) -> Terms:
+    timeout = settings.push_timeout
+    return Terms(silence=timeout, total=timeout, limits=host.limits, policy=host.policy)
 
 
 def _host(settings: Settings) -> Host:
     return Host(
         identity=Identity.from_pem(settings.key_file.read_bytes(), settings.certificate_file.read_bytes()),
-        urn=MARKET_PLAYER_URN + settings.registration_id,
+        urn=MARKET_PLACE_URN if settings.registration_id is None else MARKET_PLAYER_URN + settings.registration_id,
         anchors=TrustAnchors.from_pem(settings.trust_file.read_bytes()),
         clock=_now,
         limits=Limits(message_bytes=settings.message_bytes),
@@ -59,6 +93,14 @@ def _host(settings: Settings) -> Host:
             clock_skew=timedelta(seconds=settings.clock_skew),
         ),
     )
+
+
+def _market_place(settings: Settings) -> frozenset[str]:
+    """Fingerprints of the certificates that the Market Place elsewhere signs with."""
+    file = settings.market_place_certificate_file
+    if file is None:
+        return frozenset()
+    return frozenset(fingerprint_of(one) for one in x509.load_pem_x509_certificates(file.read_bytes()))
 
 
 def _now() -> datetime:

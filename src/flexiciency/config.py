@@ -6,8 +6,9 @@ A variable wins over the file. docs/run.md lists every setting; a test holds the
 import os
 import re
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from flexiciency.errors import GatewayError
@@ -17,10 +18,34 @@ class ConfigMissing(GatewayError):  # noqa: N818  named like the coded errors
     """FLEXICIENCY_CONFIG names a file that is not there."""
 
 
-class DatabaseSettings(BaseSettings):
-    """Where the data is: all that an operator's commands need."""
+class SettingMissing(GatewayError):  # noqa: N818  named like the coded errors
+    """A setting that a command needs is not there; the message names it."""
+
+
+class FileSettings(BaseSettings):
+    """Settings from variables, then from the TOML file; what is not asked for is ignored."""
 
     model_config = SettingsConfigDict(env_prefix="FLEXICIENCY_", frozen=True, extra="ignore")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  the signature is pydantic's
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  likewise
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then environment, then the TOML file."""
+        named = os.environ.get("FLEXICIENCY_CONFIG")
+        file = Path("flexiciency.toml" if named is None else named)
+        if named is not None and (file.is_dir() or not file.exists()):
+            raise ConfigMissing(f"FLEXICIENCY_CONFIG names {named!r}, and there is no such file.")
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=file)
+
+
+class DatabaseSettings(FileSettings):
+    """Where the data is: all that an operator's commands need."""
 
     database_url: SecretStr | None = Field(default=None, description="PostgreSQL URL; none runs the embedded server.")
     data: Path | None = Field(
@@ -40,21 +65,20 @@ class DatabaseSettings(BaseSettings):
         """The PostgreSQL URL, password and all."""
         return None if self.database_url is None else self.database_url.get_secret_value()
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  the signature is pydantic's
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  likewise
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments, then environment, then the TOML file."""
-        named = os.environ.get("FLEXICIENCY_CONFIG")
-        file = Path("flexiciency.toml" if named is None else named)
-        if named is not None and (file.is_dir() or not file.exists()):
-            raise ConfigMissing(f"FLEXICIENCY_CONFIG names {named!r}, and there is no such file.")
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=file)
+
+class PlayerSettings(FileSettings):
+    """What the commands of a Market Player need, by the names of `Settings`: a DSO's file serves both."""
+
+    registration_id: str | None = Field(default=None, description="MPL-REG id that we speak for.")
+    key_file: Path | None = Field(default=None, description="PEM private key that signs what we send.")
+    certificate_file: Path | None = Field(default=None, description="PEM certificate of that key.")
+    trust_file: Path | None = Field(default=None, description="PEM bundle of the CAs that we trust.")
+    market_place_url: str | None = Field(
+        default=None, description="Where the Market Place is: https://host/v1/services/market-place."
+    )
+    market_place_certificate_file: Path | None = Field(
+        default=None, description="PEM certificates that the Market Place signs with."
+    )
 
 
 class Settings(DatabaseSettings):
@@ -62,7 +86,16 @@ class Settings(DatabaseSettings):
 
     model_config = SettingsConfigDict(extra="forbid")
 
-    registration_id: str = Field(description="MPL-REG id of the DSO that this gateway speaks for.")
+    registration_id: str | None = Field(
+        default=None, description="MPL-REG id of the DSO that this gateway speaks for; none: the Market Place alone."
+    )
+    hosts_market_place: bool = Field(default=False, description="Whether this gateway hosts the Market Place.")
+    market_place_url: str | None = Field(
+        default=None, description="Where the Market Place is, if elsewhere: https://host/v1/services/market-place."
+    )
+    market_place_certificate_file: Path | None = Field(
+        default=None, description="PEM certificates that the Market Place elsewhere signs with."
+    )
     key_file: Path = Field(description="PEM private key that signs what this gateway sends.")
     certificate_file: Path = Field(description="PEM certificate of that key.")
     trust_file: Path = Field(description="PEM bundle of the CAs that partners' certificates must chain to.")
@@ -93,6 +126,26 @@ class Settings(DatabaseSettings):
     push_attempts: int = Field(
         default=12, ge=1, le=20, description="Attempts of a push before it is Dead (kept, resendable)."
     )
+
+    @model_validator(mode="after")
+    def _speaks_for_somebody(self) -> Self:
+        if self.registration_id is None and not self.hosts_market_place:
+            raise ValueError("registration_id is missing, or hosts_market_place: for whom does this gateway speak?")
+        if self.market_place_url is None:
+            return self
+        if self.hosts_market_place or self.registration_id is None or self.market_place_certificate_file is None:
+            raise ValueError(
+                "market_place_url is of a Market Place elsewhere: it needs registration_id and "
+                "market_place_certificate_file, and no hosts_market_place"
+            )
+        return self
+
+    @property
+    def provider_id(self) -> str:
+        """The DSO's MPL-REG id. Raises SettingMissing where this gateway is the Market Place alone."""
+        if self.registration_id is None:
+            raise SettingMissing("registration_id is not set: this gateway is the Market Place alone, and no DSO.")
+        return self.registration_id
 
     @property
     def published_url(self) -> str:

@@ -79,7 +79,12 @@ def work(settings: Settings) -> None:
     """Deliver until told to stop (SIGINT, SIGTERM). Raises NotServed."""
     _check_keys(settings)
     with _opened(settings) as database:
-        worker.run(database, app.pusher(settings, database), concurrency=settings.threads)
+        worker.run(
+            database,
+            app.pusher(settings, database),
+            concurrency=settings.threads,
+            directory=app.directory(settings, database),
+        )
 
 
 def end_with_parent(parent: int, number: signal.Signals) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from tests.benchmarks import bulk_values, calls, figures, gateway_calls, machine
+from tests.benchmarks import bulk_values, calls, figures, gateway_calls, machine, market
 
 SCENARIOS: dict[str, Callable[[figures.Report, int], None]] = {
     "rsa": bulk_values.rsa_signatures,
@@ -16,6 +16,7 @@ SCENARIOS: dict[str, Callable[[figures.Report, int], None]] = {
     "yardstick-bulk": bulk_values.yardstick_bulk,
     "bulk-out": bulk_values.bulk_out,
     "signed-calls": gateway_calls.signed_calls,
+    "market": market.market,
 }
 OUTPUT = machine.ROOT / "build" / "bench.json"
 

@@ -47,7 +47,8 @@ class Town:
         settings = self.world.settings
         return {
             "FLEXICIENCY_DATABASE_URL": self.url,
-            "FLEXICIENCY_REGISTRATION_ID": settings.registration_id,
+            "FLEXICIENCY_REGISTRATION_ID": settings.provider_id,
+            "FLEXICIENCY_HOSTS_MARKET_PLACE": str(settings.hosts_market_place),
             "FLEXICIENCY_KEY_FILE": str(settings.key_file),
             "FLEXICIENCY_CERTIFICATE_FILE": str(settings.certificate_file),
             "FLEXICIENCY_TRUST_FILE": str(settings.trust_file),
@@ -55,22 +56,29 @@ class Town:
 
 
 @contextlib.contextmanager
-def town(pods: int) -> Iterator[Town]:
-    """A town of so many PoDs with January 2025 each, in a server of its own that syncs to disk as in production."""
+def server() -> Iterator[tuple[str, Path]]:
+    """A server of its own that syncs to disk as in production, and a folder for keys; both are gone afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="flexiciency-bench-"))
     folder.chmod(0o755)  # as root the server is another user, who must pass
     keys = folder / "keys"
     keys.mkdir(mode=0o700)
     try:
         with EmbeddedServer(folder / "data") as url:
-            database = Database(url)
-            try:
-                migrate.upgrade(database)
-                world = make_world(database, keys, pods=pods, key_type="rsa")
-                with database.begin() as connection:
-                    connection.execute(text(_AGREED))
-                yield Town(url, world, keys)
-            finally:
-                database.close()
+            yield url, keys
     finally:
         shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
+def town(pods: int) -> Iterator[Town]:
+    """A town of so many PoDs with January 2025 each."""
+    with server() as (url, keys):
+        database = Database(url)
+        try:
+            migrate.upgrade(database)
+            world = make_world(database, keys, pods=pods, key_type="rsa")
+            with database.begin() as connection:
+                connection.execute(text(_AGREED))
+            yield Town(url, world, keys)
+        finally:
+            database.close()

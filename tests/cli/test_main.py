@@ -11,7 +11,7 @@ from tests.cli.conftest import Run
 
 GATEWAY_COMMANDS = [
     "serve", "work", "deliver", "database", "registration", "channel", "service", "subscription", "pods", "evidence",
-    "deliveries",
+    "deliveries", "market-place", "directory",
 ]  # fmt: skip
 BASE_INSTALL = """
 import sys
@@ -131,10 +131,16 @@ def test_one_tls_file_is_not_enough(run: Run, keys: Path, monkeypatch: pytest.Mo
 def test_the_base_install_has_certificates_and_says_what_the_rest_needs(tmp_path: Path) -> None:
     helped = base_install("--help")
     assert helped.returncode == 0
-    assert all(command in helped.stdout for command in [*GATEWAY_COMMANDS, "certificate", "demo"])
+    assert all(command in helped.stdout for command in [*GATEWAY_COMMANDS, "certificate", "player", "demo"])
     assert base_install("certificate", "authority", "--folder", str(tmp_path), "--key", "ec").returncode == 0
     shown = base_install("certificate", "show", str(tmp_path / "ca.pem"), "--json")
     assert '"subject": "CN=Flexiciency trial CA"' in shown.stdout
+
+
+def test_the_base_install_has_the_commands_of_a_market_player() -> None:
+    refused = base_install("player", "show")
+    assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (1, "", 1)
+    assert refused.stderr.startswith("SettingMissing: registration_id ")
 
 
 @pytest.mark.parametrize(("command", "extra"), [("serve", "gateway"), ("registration", "gateway"), ("demo", "demo")])

@@ -1,3 +1,4 @@
+import re
 import stat
 import threading
 import time
@@ -13,6 +14,7 @@ import pytest
 from flexiciency.client import (
     ConsentRevocation,
     Counts,
+    DirectoryChanges,
     Handlers,
     Listener,
     ListenerSettings,
@@ -29,6 +31,7 @@ from flexiciency.errors import (
     NotForMe,
     OperationNotAllowed,
     PartnerFault,
+    SchemaInvalid,
     SenderUnknown,
     Unavailable,
     UntrustedFault,
@@ -36,9 +39,11 @@ from flexiciency.errors import (
 )
 from flexiciency.soap.outgoing import Outgoing
 from flexiciency.soap.posting import Partner, Poster
-from flexiciency.wire.addressing import MARKET_PLAYER_URN
+from flexiciency.wire.addressing import MARKET_PLACE_URN, MARKET_PLAYER_URN
+from flexiciency.wire.identity import Identity
 from flexiciency.wire.parse import Limits
 from flexiciency.wire.verify import Verified
+from tests.client.market import known, market_place_identity, sample
 from tests.client.peers import CONSENT_ID, DSO_ID, PLAYER_ID, clock, curves, dso, player, push, values
 from tests.wire.parties import NOW, anchors, identity
 
@@ -51,6 +56,27 @@ REVOCATION = (
     f"<con:CustomerConsentDescriptionRef>{CONSENT_ID}</con:CustomerConsentDescriptionRef>"
     "</con:CustomerConsentRevocation></mplo:ReceiveCustomerConsentRevocation>"
 ).encode()
+
+
+DIRECTORY = ("MPL-REG", "MPL-DES", "MPL-ADD", "MPL-AUT", "MKP-SRV-DES", "B2B-SRV-SUB")
+
+
+def from_place(operation: str, content: bytes, signer: Identity | None = None) -> Outgoing:
+    """A push of the Market Place."""
+    wrapper = b'<mplo:%s xmlns:mplo="urn:flexiciency:market-player-operations:1">%s</mplo:%s>'
+    name = operation.encode()
+    return push(wrapper % (name, content, name), operation, signer or market_place_identity(), from_=MARKET_PLACE_URN)
+
+
+def changes(*objects: bytes) -> Outgoing:
+    """A push of changes of the directory."""
+    changed = b"".join(b"<mplo:DirectoryChange>%s</mplo:DirectoryChange>" % one for one in objects)
+    return from_place("ReceiveDirectoryChanges", changed + b"<mplo:NextCursor>17</mplo:NextCursor>")
+
+
+def match() -> Outgoing:
+    """A push of a B2B service subscription."""
+    return from_place("ReceiveB2BServiceSubscription", sample("B2B-SRV-SUB"))
 
 
 class Program:
@@ -79,9 +105,11 @@ def listener(tmp_path: Path, program: Program) -> Iterator[Listener]:
 
 
 @contextmanager
-def listening(path: Path, handlers: Handlers, sender: str | Sender = "RegulatedDataProvider") -> Iterator[Listener]:
+def listening(
+    path: Path, handlers: Handlers, sender: str | Sender = "RegulatedDataProvider", name: str = DSO_ID
+) -> Iterator[Listener]:
     settings = ListenerSettings(clock=clock, limits=Limits(message_bytes=3_000_000))
-    listener = Listener(player(), PLAYER_ID, anchors(), path, handlers, {DSO_ID: sender}, settings=settings)
+    listener = Listener(player(), PLAYER_ID, anchors(), path, handlers, {name: sender}, settings=settings)
     try:
         yield listener
     finally:
@@ -226,6 +254,60 @@ def test_what_is_for_another_is_refused(listener: Listener) -> None:
     with pytest.raises(PartnerFault) as caught:
         send(listener, message)
     assert caught.value.partner_code == NotForMe.__name__
+
+
+@pytest.fixture
+def of_place(tmp_path: Path, program: Program) -> Iterator[Listener]:
+    """A listener that admits the Market Place."""
+    handlers = Handlers(consent_revoked=program.take, subscription_matched=program.take, directory_changed=program.take)
+    with listening(tmp_path / "inbox.sqlite", handlers, "MarketPlace", MARKET_PLACE_URN) as one:
+        yield one
+
+
+def test_what_the_market_place_matched_reaches_the_program(of_place: Listener, program: Program) -> None:
+    message = match()
+    send(of_place, message)
+    (received,) = program.taken
+    assert received.content == known("B2B-SRV-SUB")
+    assert (received.sender, received.message_id) == (MARKET_PLACE_URN, message.addressing.message_id)
+
+
+def test_changes_of_the_directory_reach_the_program_in_their_order(of_place: Listener, program: Program) -> None:
+    send(of_place, changes(*(sample(bo_id) for bo_id in DIRECTORY)))
+    (received,) = program.taken
+    assert received.content == DirectoryChanges(tuple(known(bo_id) for bo_id in DIRECTORY), "17")
+
+
+def test_a_pushed_certificate_that_is_none_is_refused(of_place: Listener, program: Program) -> None:
+    account = re.sub(rb"(Certificate>)[^<]+", rb"\1bm9uZQ==", sample("MPL-AUT"))
+    assert code_of(of_place, changes(account)) == SchemaInvalid.__name__
+    assert (program.taken, of_place.undelivered()) == ([], [])
+
+
+def test_the_market_place_pushes_only_what_is_its_own(of_place: Listener, program: Program) -> None:
+    revocation = push(REVOCATION, "ReceiveCustomerConsentRevocation", market_place_identity(), from_=MARKET_PLACE_URN)
+    assert code_of(of_place, revocation) == OperationNotAllowed.__name__
+    assert program.taken == []
+
+
+def test_a_provider_does_not_push_what_is_the_market_places(tmp_path: Path, program: Program) -> None:
+    with listening(tmp_path / "inbox.sqlite", Handlers(subscription_matched=program.take)) as listener:
+        content = b"".join(match().body.content())
+        assert code_of(listener, push(content, "ReceiveB2BServiceSubscription")) == OperationNotAllowed.__name__
+
+
+def test_a_market_place_that_is_not_admitted_may_not_push(listener: Listener) -> None:
+    assert code_of(listener, match()) == SenderUnknown.__name__
+
+
+def test_the_market_place_may_be_pinned_to_its_certificates(tmp_path: Path, program: Program) -> None:
+    pinned = Sender("MarketPlace", frozenset({market_place_identity().fingerprint}))
+    handlers = Handlers(subscription_matched=program.take)
+    with listening(tmp_path / "inbox.sqlite", handlers, pinned, MARKET_PLACE_URN) as listener:
+        forged = from_place("ReceiveB2BServiceSubscription", sample("B2B-SRV-SUB"), dso())
+        assert code_of(listener, forged) == CertificateNotBound.__name__
+        send(listener, match())
+    assert len(program.taken) == 1
 
 
 def test_a_series_that_contradicts_its_header_is_refused(listener: Listener, program: Program) -> None:

@@ -6,6 +6,7 @@ from lxml import etree
 from flexiciency.contract.catalogue import (
     BUSINESS_OBJECTS,
     HOSTS,
+    MARKET_PLACE,
     OPERATIONS,
     Operation,
     Party,
@@ -146,9 +147,9 @@ def test_only_the_market_place_pushes_what_is_its_own() -> None:
         assert (row.callers == {Party.MARKET_PLACE.value}) == only_market_place
 
 
-def test_this_release_offers_consent_activation_and_individual_values() -> None:
-    assert {f"{row.interface}:{row.name}" for row in OPERATIONS if row.offered} == {
-        "market-place:Ping",
+def test_this_release_offers_the_market_place_consent_activation_and_individual_values() -> None:
+    of_market_place = {f"{MARKET_PLACE}:{row.name}" for row in operations(MARKET_PLACE)}
+    assert {f"{row.interface}:{row.name}" for row in OPERATIONS if row.offered} == of_market_place | {
         "b2b:Ping",
         "b2b:RequestDsoServiceActivation",
         "b2b:ProposeServiceActivationAgreement",
@@ -168,4 +169,6 @@ def test_this_release_offers_consent_activation_and_individual_values() -> None:
         "market-player:ReceiveDsoServiceActivationConfirmation",
         "market-player:ReceiveServiceActivationAgreement",
         "market-player:ReceiveIndividualDataValue",
+        "market-player:ReceiveB2BServiceSubscription",
+        "market-player:ReceiveDirectoryChanges",
     }

@@ -8,13 +8,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from flexiciency.demo import story
+from flexiciency.demo import books, story
+from flexiciency.demo.exchanged import TABLE_4, Exchanged
 from flexiciency.demo.figures import Figures
 
 PODS, CONSENTING = 14, 12
@@ -33,41 +34,96 @@ def told(folder: Path) -> Figures:
     return story.play(folder / "demo.json", folder / "curve.png", **size)
 
 
+def test_five_parties_find_each_other_at_the_market_place(told: Figures) -> None:
+    market = told.market
+    assert (market.parties, market.registrations, market.offers) == (5, 4, 2)
+    # Each player wants what its DSO offers; one wants what nobody offers, the other Austrian data later.
+    assert (market.subscriptions, market.subscriptions_unmatched) == (4, 1)
+    assert (market.matches, market.b2b_validated, market.matched_after_restart) == (3, 2, 1)
+
+
+def test_each_object_of_table_4_travels_in_its_directions(told: Figures) -> None:
+    counted = told.market.objects_exchanged
+    assert counted.keys() == TABLE_4.keys()
+    assert [
+        f"{bo_id} {way}" for bo_id, ways in TABLE_4.items() for way in ways if not counted[bo_id].travelled(way)
+    ] == []
+    # An enrolment for each of four, with one certificate and one address; an inline description in each publication.
+    assert {bo_id: counted[bo_id].to_market_place for bo_id in counted} == {
+        "MKP-DES": 0, "MPL-REG": 4, "MPL-ADD": 4, "MPL-DES": 4, "MPL-AUT": 4, "MKP-SRV-OFF": 2, "MKP-SRV-SUB": 4,
+        "B2B-SRV-SUB": 0, "MKP-SRV-DES": 6,
+    }  # fmt: skip
+
+
+def test_the_act_does_without_the_market_place(told: Figures) -> None:
+    assert told.market.market_place_stopped_seconds > 0
+    assert told.market.market_place_messages_while_stopped == 0
+    assert told.market.publications_attempted_meanwhile > 0
+    assert told.january.messages_outside_the_stop == 0
+
+
 def test_who_consented_is_confirmed_and_the_others_are_refused_with_a_reason(told: Figures) -> None:
-    assert (told.pods_confirmed, told.pods_refused) == (CONSENTING, PODS - CONSENTING)
-    assert told.refusal_reasons == {"NoConsent": PODS - CONSENTING}
+    january = told.january
+    assert (january.pods_confirmed, january.pods_refused) == (CONSENTING, PODS - CONSENTING)
+    assert january.refusal_reasons == {"NoConsent": PODS - CONSENTING}
 
 
 def test_all_values_are_acknowledged_but_those_that_the_revocation_stopped(told: Figures) -> None:
-    assert told.values_acknowledged_by_player == told.values_acknowledged_at_dso
-    assert told.values_stopped == VALUES_A_DAY
-    assert told.values_acknowledged_at_dso + told.values_stopped == 3 * CONSENTING * VALUES_A_DAY
-    assert told.values_after_revocation == 0
+    january = told.january
+    assert january.values_acknowledged_by_player == january.values_acknowledged_at_dso
+    assert january.values_stopped == VALUES_A_DAY
+    assert january.values_acknowledged_at_dso + january.values_stopped == 3 * CONSENTING * VALUES_A_DAY
+    assert january.values_after_revocation == 0
 
 
 def test_what_was_received_is_what_was_imported(told: Figures) -> None:
-    assert told.kwh_difference == 0
+    assert told.january.kwh_difference == 0
 
 
 def test_every_message_was_verified_by_who_got_it(told: Figures) -> None:
     # Per consent a call and a push; DSO-REQ and SRV-ACT-AGR; per day a push and its IND-DAT-ACK; a revocation and its
     # push: each a request and its reply.
     exchanges = 2 * CONSENTING + 2 + 2 * 3 + 2
-    assert told.messages == told.signatures_verified == 2 * exchanges
-    assert told.signatures_refused == 0
+    assert told.january.messages == told.january.signatures_verified == 2 * exchanges
+    assert told.january.signatures_refused == 0
+
+
+def test_the_second_country_gets_its_local_days_one_of_them_an_hour_short(told: Figures) -> None:
+    due = 6 * (96 + 92 + 96)
+    assert told.market.second_country_values_due == due
+    assert told.market.second_country_values_acknowledged == due
+    assert told.market.second_country_values_acknowledged_by_player == due
 
 
 def test_the_figures_are_written_and_the_curve_is_drawn(told: Figures, folder: Path) -> None:
-    assert json.loads((folder / "demo.json").read_text()) == told.as_json()
+    written = json.loads((folder / "demo.json").read_text())
+    assert written == told.as_json()
+    assert written["values_acknowledged_at_dso"] == told.january.values_acknowledged_at_dso
+    assert written["objects_exchanged"]["MKP-SRV-OFF"]["to_market_place"] == 2
     assert (folder / "curve.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_figures_that_contradict_each_other_fail_the_demo(told: Figures) -> None:
     assert told.contradictions() == []
-    changed = replace(told, values_acknowledged_at_dso=told.values_acknowledged_at_dso - 1, messages=told.messages + 1)
+    january, market = told.january, told.market
+    exchanged = market.objects_exchanged | {"MKP-SRV-OFF": Exchanged(to_market_place=2, from_market_place=0)}
+    changed = replace(
+        told,
+        january=replace(
+            january,
+            values_acknowledged_at_dso=january.values_acknowledged_at_dso - 1,
+            messages=january.messages + 1,
+            messages_outside_the_stop=1,
+        ),
+        market=replace(market, b2b_validated=1, matched_after_restart=0, objects_exchanged=exchanged),
+    )
     assert changed.contradictions() == [
         "player and DSO differ in values acknowledged",
         "not every message was verified",
+        "the act did not do without the Market Place",
+        "a match was not validated by both",
+        "an object of Table 4 did not travel",
+        "what was subscribed to meanwhile was not matched",
     ]
 
 
@@ -80,22 +136,36 @@ def temporary() -> Iterator[Path]:
     shutil.rmtree(made)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def gateways_start(folder: Path) -> bool:
+    """Whether the first has been started."""
+    return (folder / "market-place.log").exists()
+
+
+def market_place_stopped(folder: Path) -> bool:
+    """Whether customers have begun to consent, which they do after that."""
+    return books.number(folder / "player-at" / "player.sqlite", "SELECT count(*) FROM consent") > 0
+
+
+@pytest.mark.parametrize(
+    ("moment", "number"),
+    [
+        (gateways_start, signal.SIGINT),
+        (market_place_stopped, signal.SIGTERM),
+    ],
+)
 def test_interrupted_it_leaves_nothing_running_and_nothing_lying_about(
-    number: signal.Signals, temporary: Path, tmp_path: Path
+    moment: Callable[[Path], bool], number: signal.Signals, temporary: Path, tmp_path: Path
 ) -> None:
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "flexiciency.cli.main", "demo"], env=os.environ | {"TMPDIR": str(temporary)},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path,
-    )  # fmt: skip
-    until = time.monotonic() + 90
-    while not list(temporary.glob("flexiciency-demo-*/gateway.log")):
-        assert time.monotonic() < until
-        assert process.poll() is None
-        time.sleep(0.1)
-    time.sleep(1)
-    process.send_signal(number)
-    _, said = process.communicate(timeout=60)
+    ) as process:  # fmt: skip
+        while not any(map(moment, temporary.glob("flexiciency-demo-*"))):
+            assert process.poll() is None  # it gives up by itself when it gets no further
+            time.sleep(0.1)
+        time.sleep(1)
+        process.send_signal(number)
+        _, said = process.communicate()
     assert process.returncode == 128 + number
     assert said.startswith("Interrupted: ")
     assert "Traceback" not in said

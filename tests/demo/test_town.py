@@ -1,10 +1,10 @@
-from datetime import date
+from datetime import UTC, date, datetime
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from flexiciency.demo.town import Town
+from flexiciency.demo.town import MONTE_CLARO, Town
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +61,15 @@ def test_values_are_whole_watt_hours_never_negative(town: Town) -> None:
     curve = town.load_curve(town.pods[5])
     assert curve.dtype == np.int32
     assert curve.min() >= 0
+
+
+def test_a_town_in_another_country_has_pods_of_its_own_form_and_days_of_its_own_zone() -> None:
+    town = Town.make(pods=2, place=MONTE_CLARO)
+    assert [pod.pod for pod in town.pods] == ["PT000200000000000001", "PT000200000000000002"]
+    days = {block.day: block for block in town.blocks(town.pods[0])}
+    assert days[date(2025, 1, 1)].start == datetime(2025, 1, 1, tzinfo=UTC)
+    assert days[date(2025, 7, 1)].start == datetime(2025, 6, 30, 23, tzinfo=UTC)
+    assert len(days[date(2025, 3, 30)].values) == 92
 
 
 def test_the_same_seed_gives_the_same_town_and_another_seed_another(town: Town) -> None:

@@ -10,15 +10,16 @@ from flexiciency.store.database import Database
 from flexiciency.store.tables import metadata
 
 # What PostgreSQL itself says of tables, constraints and indexes: more than Alembic compares (checks, exclusions).
+# That a column is not null is said with it; as a constraint (since PostgreSQL 18) it keeps a renamed column's old name.
 _CATALOGUE = """
 SELECT rel.relname, 'column', a.attname, concat_ws(' ', format_type(a.atttypid, a.atttypmod), a.attnotnull,
     a.attidentity, pg_get_expr(d.adbin, d.adrelid))
-FROM pg_class rel JOIN pg_attribute a ON a.attrelid = rel.oid AND a.attnum > 0
+FROM pg_class rel JOIN pg_attribute a ON a.attrelid = rel.oid AND a.attnum > 0 AND NOT a.attisdropped
 LEFT JOIN pg_attrdef d ON d.adrelid = rel.oid AND d.adnum = a.attnum
 WHERE rel.relnamespace = 'public'::regnamespace AND rel.relkind IN ('r', 'p')
 UNION ALL
 SELECT conrelid::regclass::text, 'constraint', conname, pg_get_constraintdef(oid) FROM pg_constraint
-WHERE connamespace = 'public'::regnamespace AND conrelid <> 0
+WHERE connamespace = 'public'::regnamespace AND conrelid <> 0 AND contype <> 'n'
 UNION ALL
 SELECT tablename, 'index', indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'
 UNION ALL

@@ -19,7 +19,7 @@ def demo(
         "build/demo-load-curve.png"
     ),
 ) -> None:
-    """Consent to acknowledged load curve, over signed SOAP, between separate processes on this machine."""
+    """Enrolment to acknowledged load curve, over signed SOAP, between five parties as processes on this machine."""
     try:
         from flexiciency.demo import story  # noqa: PLC0415  an extra, and slow to import: other commands do without
     except ModuleNotFoundError as missing:

@@ -4,14 +4,34 @@ import os
 import signal
 import sys
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
+from typer.core import TyperGroup
+from typer.main import get_group
 
 from flexiciency.cli import certificates, demo
 from flexiciency.cli.output import failed, log_to_stderr
-from flexiciency.errors import GatewayError, Unavailable
+from flexiciency.errors import GatewayError, PartnerFault, Unavailable
+
+
+class PlayerCommands(TyperGroup):
+    """The commands of `flexiciency player`, imported when they are asked for: the client is slow to import."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Their names."""
+        return self._imported().list_commands(ctx)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """One of them."""
+        return self._imported().get_command(ctx, cmd_name)
+
+    def _imported(self) -> TyperGroup:
+        from flexiciency.cli import player  # noqa: PLC0415  the other commands do without
+
+        return get_group(player.cli)
+
 
 cli = typer.Typer(
     name="flexiciency",
@@ -21,16 +41,19 @@ cli = typer.Typer(
     help="SOAP/XML gateway for consents and meter data after FLEXICIENCY D2.3.",
 )
 cli.add_typer(certificates.cli, name="certificate")
+cli.add_typer(
+    typer.Typer(cls=PlayerCommands, no_args_is_help=True, help="A Market Player at the Market Place."), name="player"
+)
 demo.register(cli)
 
 GATEWAY_COMMANDS = (
     "serve", "work", "deliver", "database", "registration", "channel", "service", "subscription", "pods",
-    "evidence", "deliveries",
+    "evidence", "deliveries", "market-place", "directory",
 )  # fmt: skip
 """What a base install, which is the client, does not have."""
 
 try:
-    from flexiciency.cli import gateway, operator, records
+    from flexiciency.cli import directory, gateway, market_place, operator, records
 except ModuleNotFoundError as missing:
     if (missing.name or "").startswith("flexiciency"):
         raise
@@ -44,7 +67,7 @@ except ModuleNotFoundError as missing:
         cli.command(name, help="Needs the extra gateway.", context_settings={"ignore_unknown_options": True})(_refuse)
 else:
     gateway.register(cli)
-    for name, part in {**operator.PARTS, **records.PARTS}.items():
+    for name, part in {**operator.PARTS, **records.PARTS, **market_place.PARTS, **directory.PARTS}.items():
         cli.add_typer(part, name=name)
 
 
@@ -74,6 +97,8 @@ def run(arguments: list[str]) -> int:
     except Unavailable as error:
         cause = str(error.__cause__ or error).strip().splitlines()[0]
         failed(error.code, f"The database is out of reach ({cause}). Check FLEXICIENCY_DATABASE_URL and its server.")
+    except PartnerFault as error:
+        failed(error.partner_code, " ".join(error.message.split()))
     except GatewayError as error:
         failed(error.code, error.message)
     except ValidationError as error:

@@ -167,7 +167,7 @@ def add_service(
     """Enter a data service that this DSO provides."""
     settings = Settings()
     entered = Service(
-        identifier, settings.registration_id, description, aggregation_level, aggregation_method, quantity, time_step,
+        identifier, settings.provider_id, description, aggregation_level, aggregation_method, quantity, time_step,
         customer_consent_mandatory=consent,
     )  # fmt: skip
     with opening.database(settings) as base, base.begin() as connection:
@@ -193,7 +193,7 @@ def add_subscription(
     """Enter a subscription of a requester to services of this DSO, as Validated."""
     settings = Settings()
     entered = Subscription(
-        identifier, settings.registration_id, requester, data_details, processing_details, tuple(services)
+        identifier, settings.provider_id, requester, data_details, processing_details, tuple(services)
     )
     with opening.database(settings) as base, base.begin() as connection:
         directory.add_subscription(connection, entered, datetime.now(UTC))

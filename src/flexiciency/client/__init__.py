@@ -1,6 +1,7 @@
 """The client: what a Market Player, or a customer's front end, imports to speak with a gateway.
 
-    MarketPlayer     calls a provider's B2B service          Listener   receives what providers push
+    MarketPlace      calls the Market Place                  Listener   receives what providers and the
+    MarketPlayer     calls a provider's B2B service                     Market Place push
     CustomerChannel  calls a DSO's B2C service for customers
 
 Identity and TrustAnchors hold keys and trusted CAs; the exceptions below are all that a call raises, besides ValueError
@@ -8,8 +9,32 @@ for arguments that make no sense.
 """
 
 from flexiciency.client.customer_channel import CustomerChannel
+from flexiciency.client.ids import new_id
 from flexiciency.client.inbox import Sender, Undelivered
 from flexiciency.client.listener import Handlers, Listener, ListenerSettings, Received
+from flexiciency.client.market_objects import (
+    Account,
+    B2BSubscription,
+    Company,
+    ContactDetails,
+    ContactPoint,
+    Criteria,
+    DirectoryChanges,
+    Dso,
+    Enrolment,
+    FoundDso,
+    Location,
+    MarketPlaceInfo,
+    MarketPlaceLocation,
+    Page,
+    Registration,
+    ServiceDescription,
+    ServiceLocalization,
+    ServiceOffer,
+    ServiceSubscription,
+    Territory,
+)
+from flexiciency.client.market_place import MarketPlace, pages
 from flexiciency.client.market_player import MarketPlayer
 from flexiciency.client.objects import (
     Agreement,
@@ -47,32 +72,48 @@ from flexiciency.errors import (
     ValuesInvalid,
 )
 from flexiciency.soap.posting import Terms
-from flexiciency.wire.addressing import new_message_id
+from flexiciency.wire.addressing import MARKET_PLACE_URN, new_message_id
 from flexiciency.wire.identity import Identity
 from flexiciency.wire.trust import TrustAnchors
 
 __all__ = [
+    "MARKET_PLACE_URN",
+    "Account",
     "Agreement",
     "Authentication",
+    "B2BSubscription",
     "ClientSettings",
+    "Company",
     "Confirmation",
     "Consent",
     "ConsentAcknowledgement",
     "ConsentRevocation",
+    "ContactDetails",
+    "ContactPoint",
     "Counts",
+    "Criteria",
     "CustomerChannel",
+    "DirectoryChanges",
+    "Dso",
     "Encoding",
+    "Enrolment",
+    "FoundDso",
     "GatewayError",
     "GivenConsent",
     "Handlers",
     "Identity",
     "Listener",
     "ListenerSettings",
+    "Location",
     "Mailbox",
     "MailboxItem",
+    "MarketPlace",
+    "MarketPlaceInfo",
+    "MarketPlaceLocation",
     "MarketPlayer",
     "MessageStatus",
     "OtherContent",
+    "Page",
     "PartnerError",
     "PartnerFault",
     "PartnerUnreachable",
@@ -85,12 +126,18 @@ __all__ = [
     "Reason",
     "Receipt",
     "Received",
+    "Registration",
     "SchemaInvalid",
     "Scope",
     "Selection",
     "Sender",
     "Series",
+    "ServiceDescription",
+    "ServiceLocalization",
+    "ServiceOffer",
+    "ServiceSubscription",
     "Terms",
+    "Territory",
     "TimeStep",
     "TrustAnchors",
     "Undelivered",
@@ -99,5 +146,7 @@ __all__ = [
     "ValuesHeader",
     "ValuesInvalid",
     "ValuesMessage",
+    "new_id",
     "new_message_id",
+    "pages",
 ]

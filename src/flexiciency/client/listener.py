@@ -1,4 +1,4 @@
-"""What a Market Player hosts: the Market Player interface, on which DSOs push (D2.3, Table 5)."""
+"""What a Market Player hosts: the Market Player interface, on which DSOs and the Market Place push (D2.3, 4.1, 4.2)."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,8 +9,9 @@ from typing import Any, Generic, TypeVar
 
 import structlog
 
-from flexiciency.client import reading
+from flexiciency.client import market_reading, reading
 from flexiciency.client.inbox import Inbox, Sender, Undelivered
+from flexiciency.client.market_objects import B2BSubscription, DirectoryChanges
 from flexiciency.client.objects import Agreement, Confirmation, ConsentAcknowledgement, ConsentRevocation
 from flexiciency.client.serving import Server
 from flexiciency.client.statistics import Counts, Statistics
@@ -38,7 +39,10 @@ _TYPES = classes(f"urn:flexiciency:{MARKET_PLAYER}-operations:1")
 
 @dataclass(frozen=True, slots=True)
 class Received(Generic[T]):
-    """A pushed object. `sender` is the provider's MPL-REG id; acknowledgements relate to `message_id`."""
+    """A pushed object. `sender` is the provider's MPL-REG id, or `MARKET_PLACE_URN`.
+
+    Acknowledgements relate to `message_id`.
+    """
 
     message_id: str
     sender: str
@@ -62,6 +66,8 @@ class Handlers:
     activation_confirmed: Handler[Confirmation] | None = None
     agreement_changed: Handler[Agreement] | None = None
     values_arrived: Handler[ValuesMessage] | None = None
+    subscription_matched: Handler[B2BSubscription] | None = None
+    directory_changed: Handler[DirectoryChanges] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +85,7 @@ DEFAULT_SETTINGS = ListenerSettings()
 
 
 class Listener:
-    """Receives what providers push to one registration.
+    """Receives what providers and the Market Place push to one registration.
 
     It answers only when a handler has returned and the message is committed to the inbox. What a handler fails to take
     is kept there as undelivered, and its sender asked to send it again: nothing is lost.
@@ -98,7 +104,8 @@ class Listener:
     ) -> None:
         """`senders` says who may push: MPL-REG id → role, or a `Sender` that pins certificates; nobody else may.
 
-        Roles are the registrations', such as "RegulatedDataProvider". Raises sqlite3.Error for a bad inbox.
+        Roles are the registrations', such as "RegulatedDataProvider"; the Market Place is admitted by
+        `MARKET_PLACE_URN`, with the role "MarketPlace". Raises sqlite3.Error for a bad inbox.
         """
         admitted = {name: Sender(who) if isinstance(who, str) else who for name, who in senders.items()}
         self._statistics = Statistics()
@@ -157,6 +164,13 @@ def _operations(handlers: Handlers) -> dict[str, Callable[[Call, Any], Any]]:
         ),
         "ReceiveIndividualDataValue": _push(
             handlers.values_arrived, lambda call, _: read_values(call.message.body, call.message.canonical_body)
+        ),
+        "ReceiveB2BServiceSubscription": _push(
+            handlers.subscription_matched,
+            lambda _, found: market_reading.b2b_subscription(found.B2BServiceSubscription),
+        ),
+        "ReceiveDirectoryChanges": _push(
+            handlers.directory_changed, lambda _, found: market_reading.directory_changes(found)
         ),
     }
     return {"Ping": _ping, **pushes}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal, NamedTuple, TypeAlias
 
+from flexiciency.client.market_objects import B2BSubscription, DirectoryChanges
 from flexiciency.contract.codec import ValuesMessage
 from flexiciency.contract.series import Encoding, Quantity, TimeStep
 
@@ -193,9 +194,16 @@ class OtherContent:
 
 
 Content: TypeAlias = (
-    ConsentAcknowledgement | ConsentRevocation | Confirmation | Agreement | ValuesMessage | OtherContent
+    ConsentAcknowledgement
+    | ConsentRevocation
+    | Confirmation
+    | Agreement
+    | ValuesMessage
+    | B2BSubscription
+    | DirectoryChanges
+    | OtherContent
 )
-"""What a provider sends of its own accord."""
+"""What a provider or the Market Place sends of its own accord."""
 
 
 @dataclass(frozen=True, slots=True)

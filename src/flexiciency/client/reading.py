@@ -21,14 +21,24 @@ from flexiciency.client.objects import (
 from flexiciency.contract.series import Quantity, TimeStep
 
 
+def every(items: Iterable[Any] | None) -> tuple[Any, ...]:
+    """A list, which Zeep gives empty and Spyne as None where no element is."""
+    return tuple(items or ())
+
+
+def instant(found: datetime) -> datetime:
+    """com:Timestamp, UTC."""
+    return found.astimezone(UTC)
+
+
 def ping_reply(found: Any) -> PingReply:
     """PingResponse."""
-    return PingReply(_instant(found.Time), found.Version)
+    return PingReply(instant(found.Time), found.Version)
 
 
 def receipt(found: Any) -> Receipt:
     """env:Receipt."""
-    return Receipt(found.MessageId, _instant(found.StoredAt))
+    return Receipt(found.MessageId, instant(found.StoredAt))
 
 
 def confirmation(found: Any) -> Confirmation:
@@ -37,7 +47,7 @@ def confirmation(found: Any) -> Confirmation:
         id=found.Id,
         request_id=found.DsoServiceActivationRequestRef,
         status=found.Status,
-        confirmed=_all(found.PoD),
+        confirmed=every(found.PoD),
         refused=_refused(found.RefusedPoD),
         reason=None if found.Reason is None else _reason(found.Reason),
     )
@@ -47,16 +57,16 @@ def agreement(found: Any) -> Agreement:
     """SRV-ACT-AGR."""
     return Agreement(
         id=found.Id,
-        pods=_all(found.PoD),
+        pods=every(found.PoD),
         data_details=found.DataDetails,
         processing_details=found.ProcessingDetails,
-        validated_at=None if found.ValidationDate is None else _instant(found.ValidationDate),
+        validated_at=None if found.ValidationDate is None else instant(found.ValidationDate),
         start=found.StartDate,
         end=found.EndDate,
         service_description_id=found.MarketPlaceServiceDescriptionRef,
-        consents=_all(found.CustomerConsentDescriptionRef),
+        consents=every(found.CustomerConsentDescriptionRef),
         subscription_id=found.B2BServiceSubscriptionRef,
-        selections=_all(found.SelectionRef),
+        selections=every(found.SelectionRef),
         request_id=found.DsoServiceActivationRequestRef,
         status=found.Status,
         version=found.Version,
@@ -68,11 +78,11 @@ def consent(found: Any) -> Consent:
     return Consent(
         id=found.Id,
         customer_id=found.CustomerId,
-        pods=_all(found.PoD),
+        pods=every(found.PoD),
         data_details=found.DataDetails,
         scopes=_scopes(found.Scope),
         processing_details=found.ProcessingDetails,
-        validated_at=_instant(found.ValidationDate),
+        validated_at=instant(found.ValidationDate),
         start=found.StartDate,
         end=found.EndDate,
         third_party=found.Eso,
@@ -85,9 +95,9 @@ def consent_acknowledgement(found: Any) -> ConsentAcknowledgement:
         id=found.Id,
         consent_id=found.CustomerConsentDescriptionRef,
         customer_id=found.CustomerId,
-        pods=_all(found.PoD),
+        pods=every(found.PoD),
         refused=_refused(found.RefusedPoD),
-        acknowledged_at=_instant(found.AcknowledgementDate),
+        acknowledged_at=instant(found.AcknowledgementDate),
         start=found.StartDate,
         end=found.EndDate,
         scopes=_scopes(found.Scope),
@@ -102,8 +112,8 @@ def consent_revocation(found: Any) -> ConsentRevocation:
         id=found.Id,
         consent_id=found.CustomerConsentDescriptionRef,
         customer_id=found.CustomerId,
-        pods=_all(found.PoD),
-        revoked_at=_instant(found.RevocationDate),
+        pods=every(found.PoD),
+        revoked_at=instant(found.RevocationDate),
     )
 
 
@@ -112,24 +122,20 @@ def given_consents(found: Any) -> tuple[GivenConsent, ...]:
     return tuple(
         GivenConsent(
             consent(one.CustomerConsentDescription),
-            tuple(PodConsent(pod.PoD, pod.State, _instant(pod.Since)) for pod in one.PodConsent),
+            tuple(PodConsent(pod.PoD, pod.State, instant(pod.Since)) for pod in one.PodConsent),
         )
-        for one in _all(found.CustomerConsent)
+        for one in every(found.CustomerConsent)
     )
 
 
 def message_status(found: Any) -> MessageStatus:
     """b2bo:MessageStatus."""
-    at = None if found.At is None else _instant(found.At)
+    at = None if found.At is None else instant(found.At)
     return MessageStatus(found.MessageId, found.Status, found.ErrorCode, at)
 
 
-def _all(items: Iterable[Any] | None) -> tuple[Any, ...]:
-    return tuple(items or ())
-
-
 def _refused(items: Iterable[Any] | None) -> dict[str, Reason]:
-    return {one.PoD: _reason(one.Reason) for one in _all(items)}
+    return {one.PoD: _reason(one.Reason) for one in every(items)}
 
 
 def _reason(found: Any) -> Reason:
@@ -138,7 +144,3 @@ def _reason(found: Any) -> Reason:
 
 def _scopes(items: Iterable[Any]) -> tuple[Scope, ...]:
     return tuple(Scope(Quantity(one.Quantity), TimeStep(one.FinestTimeStep)) for one in items)
-
-
-def _instant(found: datetime) -> datetime:
-    return found.astimezone(UTC)

@@ -38,7 +38,7 @@ class Operation:
     `request` and `reply` are the ids of the business objects that may travel in its wrappers, in order; `callers` are
     the roles of registrations that may call it, or "CustomerChannel" or "MarketPlace". `reads_only`: it changes nothing
     and releases no value, so neither its MessageID nor evidence of it is kept. `offered`: this release answers it; the
-    others answer NotOfferedYet.
+    others answer NotOfferedYet. `while_inactive`: a Pending or Suspended registration may call it too.
     """
 
     name: str
@@ -48,6 +48,7 @@ class Operation:
     callers: frozenset[str]
     reads_only: bool = False
     offered: bool = False
+    while_inactive: bool = False
 
     @property
     def action(self) -> str:
@@ -58,6 +59,11 @@ class Operation:
     def reply_action(self) -> str:
         """WS-Addressing Action of the reply; a fault has `FAULT_ACTION`."""
         return f"{self.action}Response"
+
+    @property
+    def of_market_place(self) -> bool:
+        """Whether the Market Place alone calls it: then it goes out in the Market Place's name."""
+        return self.callers == _PLACE
 
     @property
     def namespace(self) -> str:
@@ -146,36 +152,44 @@ _PUSHED_BY_DSO = (
     "IND-DAT-VAL", "AGG-DAT-VAL", "TECH-FLEX-REQ", "TECH-FLEX-RESP",
 )  # fmt: skip
 
+
+def _offered(
+    name: str, request: tuple[str, ...], reply: tuple[str, ...], callers: frozenset[str], **options: bool
+) -> Operation:
+    """An operation of the Market Place; this release offers them all."""
+    return Operation(name, MARKET_PLACE, request, reply, callers, offered=True, **options)
+
+
 _MARKET_PLACE_OPERATIONS = (
-    Operation("Ping", MARKET_PLACE, (), (), _ROLES, reads_only=True, offered=True),
-    Operation("ReadMarketPlace", MARKET_PLACE, (), ("MKP-DES", "MKP-ADD"), _ROLES, reads_only=True),
-    Operation("EnrolMarketPlayer", MARKET_PLACE, ("MPL-REG", "MPL-DES", "MPL-AUT", "MPL-ADD"), _REGISTRATION, _ROLES),
-    Operation("ReadRegistration", MARKET_PLACE, (), _MEMBER, _ROLES, reads_only=True),
-    Operation("FindRegistrations", MARKET_PLACE, (), _REGISTRATION, _ROLES, reads_only=True),
-    Operation("SuspendRegistration", MARKET_PLACE, (), _REGISTRATION, _ROLES),
-    Operation("ReactivateRegistration", MARKET_PLACE, (), _REGISTRATION, _ROLES),
-    Operation("WithdrawRegistration", MARKET_PLACE, (), _REGISTRATION, _ROLES),
-    Operation("UpdateMarketPlayerLocation", MARKET_PLACE, ("MPL-ADD",), (), _ROLES),
-    Operation("UpdateMarketPlayerDescription", MARKET_PLACE, ("MPL-DES",), (), _ROLES),
-    Operation("AddMarketPlayerAuthentication", MARKET_PLACE, ("MPL-AUT",), (), _ROLES),
-    Operation("WithdrawMarketPlayerAuthentication", MARKET_PLACE, (), (), _ROLES),
-    Operation("PublishServiceOffer", MARKET_PLACE, _OFFER, _OFFER, _PROVIDERS),
-    Operation("FindServiceOffers", MARKET_PLACE, (), _OFFER, _ROLES, reads_only=True),
-    Operation("WithdrawServiceOffer", MARKET_PLACE, (), _OFFER, _PROVIDERS),
-    Operation("PublishServiceSubscription", MARKET_PLACE, _SUBSCRIPTION, _SUBSCRIPTION, _REQUESTERS),
-    Operation("FindServiceSubscriptions", MARKET_PLACE, (), _SUBSCRIPTION, _ROLES, reads_only=True),
-    Operation("WithdrawServiceSubscription", MARKET_PLACE, (), _SUBSCRIPTION, _REQUESTERS),
-    Operation("PublishServiceDescription", MARKET_PLACE, _SERVICE, _SERVICE, _ROLES),
-    Operation("ReadServiceDescription", MARKET_PLACE, (), _SERVICE, _ROLES, reads_only=True),
-    Operation("FindServiceDescriptions", MARKET_PLACE, (), _SERVICE, _ROLES, reads_only=True),
-    Operation("FindB2BServiceSubscriptions", MARKET_PLACE, (), _B2B_SUBSCRIPTION, _ROLES, reads_only=True),
-    Operation("ReadB2BServiceSubscription", MARKET_PLACE, (), _B2B_SUBSCRIPTION, _ROLES, reads_only=True),
-    Operation("ValidateB2BServiceSubscription", MARKET_PLACE, (), _B2B_SUBSCRIPTION, _ROLES),
-    Operation("DeclineB2BServiceSubscription", MARKET_PLACE, (), _B2B_SUBSCRIPTION, _ROLES),
-    Operation("FindDso", MARKET_PLACE, (), ("MPL-REG", "MPL-DES"), _ROLES, reads_only=True),
-    Operation("ReadDirectoryChanges", MARKET_PLACE, (), _DIRECTORY, _ROLES, reads_only=True),
-    Operation("PeekMailbox", MARKET_PLACE, (), _DIRECTORY, _ROLES),
-    Operation("ConfirmMailbox", MARKET_PLACE, (), (), _ROLES),
+    _offered("Ping", (), (), _ROLES, reads_only=True, while_inactive=True),
+    _offered("ReadMarketPlace", (), ("MKP-DES", "MKP-ADD"), _ROLES, reads_only=True),
+    _offered("EnrolMarketPlayer", ("MPL-REG", "MPL-DES", "MPL-AUT", "MPL-ADD"), _REGISTRATION, _ROLES),
+    _offered("ReadRegistration", (), _MEMBER, _ROLES, reads_only=True, while_inactive=True),
+    _offered("FindRegistrations", (), _REGISTRATION, _ROLES, reads_only=True),
+    _offered("SuspendRegistration", (), _REGISTRATION, _ROLES),
+    _offered("ReactivateRegistration", (), _REGISTRATION, _ROLES, while_inactive=True),
+    _offered("WithdrawRegistration", (), _REGISTRATION, _ROLES, while_inactive=True),
+    _offered("UpdateMarketPlayerLocation", ("MPL-ADD",), (), _ROLES),
+    _offered("UpdateMarketPlayerDescription", ("MPL-DES",), (), _ROLES),
+    _offered("AddMarketPlayerAuthentication", ("MPL-AUT",), (), _ROLES),
+    _offered("WithdrawMarketPlayerAuthentication", (), (), _ROLES),
+    _offered("PublishServiceOffer", _OFFER, _OFFER, _PROVIDERS),
+    _offered("FindServiceOffers", (), _OFFER, _ROLES, reads_only=True),
+    _offered("WithdrawServiceOffer", (), _OFFER, _PROVIDERS),
+    _offered("PublishServiceSubscription", _SUBSCRIPTION, _SUBSCRIPTION, _REQUESTERS),
+    _offered("FindServiceSubscriptions", (), _SUBSCRIPTION, _ROLES, reads_only=True),
+    _offered("WithdrawServiceSubscription", (), _SUBSCRIPTION, _REQUESTERS),
+    _offered("PublishServiceDescription", _SERVICE, _SERVICE, _ROLES),
+    _offered("ReadServiceDescription", (), _SERVICE, _ROLES, reads_only=True),
+    _offered("FindServiceDescriptions", (), _SERVICE, _ROLES, reads_only=True),
+    _offered("FindB2BServiceSubscriptions", (), _B2B_SUBSCRIPTION, _ROLES, reads_only=True),
+    _offered("ReadB2BServiceSubscription", (), _B2B_SUBSCRIPTION, _ROLES, reads_only=True),
+    _offered("ValidateB2BServiceSubscription", (), _B2B_SUBSCRIPTION, _ROLES),
+    _offered("DeclineB2BServiceSubscription", (), _B2B_SUBSCRIPTION, _ROLES),
+    _offered("FindDso", (), ("MPL-REG", "MPL-DES"), _ROLES, reads_only=True),
+    _offered("ReadDirectoryChanges", (), _DIRECTORY, _ROLES, reads_only=True),
+    _offered("PeekMailbox", (), _DIRECTORY, _ROLES),
+    _offered("ConfirmMailbox", (), (), _ROLES),
 )
 _B2B_OPERATIONS = (
     Operation("Ping", B2B, (), (), _ROLES, reads_only=True, offered=True),
@@ -219,8 +233,8 @@ _MARKET_PLAYER_OPERATIONS = (
     Operation("ReceiveAggregatedDataValue", MARKET_PLAYER, ("AGG-DAT-VAL",), (), _DATA_PROVIDERS),
     Operation("ReceiveTechnicalValidationRequest", MARKET_PLAYER, ("TECH-FLEX-REQ",), ("TECH-FLEX-RESP",), _REGULATED),
     Operation("ReceiveTechnicalValidationResponse", MARKET_PLAYER, ("TECH-FLEX-RESP",), (), _REGULATED),
-    Operation("ReceiveB2BServiceSubscription", MARKET_PLAYER, _B2B_SUBSCRIPTION, (), _PLACE),
-    Operation("ReceiveDirectoryChanges", MARKET_PLAYER, _DIRECTORY, (), _PLACE),
+    Operation("ReceiveB2BServiceSubscription", MARKET_PLAYER, _B2B_SUBSCRIPTION, (), _PLACE, offered=True),
+    Operation("ReceiveDirectoryChanges", MARKET_PLAYER, _DIRECTORY, (), _PLACE, offered=True),
 )
 OPERATIONS: tuple[Operation, ...] = (
     *_MARKET_PLACE_OPERATIONS,

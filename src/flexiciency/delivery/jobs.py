@@ -1,4 +1,4 @@
-"""Push jobs in Procrastinate: deferred inside the business transaction, so that a job and its cause are one."""
+"""Jobs in Procrastinate: deferred inside the business transaction, so that a job and its cause are one."""
 
 from typing import Any
 from uuid import UUID
@@ -7,6 +7,7 @@ import procrastinate
 import psycopg
 
 PUSH = "flexiciency.push"
+DIRECTORY = "flexiciency.directory"
 QUEUE = "push"
 
 _deferring = procrastinate.App(connector=procrastinate.SyncPsycopgConnector())
@@ -15,3 +16,8 @@ _deferring = procrastinate.App(connector=procrastinate.SyncPsycopgConnector())
 def defer_push(driver: psycopg.Connection[Any], delivery_id: UUID) -> None:
     """Defer the push of a delivery on this connection: it exists when its transaction commits."""
     _deferring.configure_task(PUSH, queue=QUEUE, connection=driver).defer(delivery_id=str(delivery_id))
+
+
+def defer_directory(driver: psycopg.Connection[Any]) -> None:
+    """Defer a look at the directory on this connection, by the Market Place or by a DSO that keeps a copy."""
+    _deferring.configure_task(DIRECTORY, queue=QUEUE, connection=driver).defer()

@@ -21,7 +21,7 @@ from flexiciency.store import deliveries, evidence, parties
 from flexiciency.store.database import Database
 from flexiciency.store.evidence import Evidence
 from flexiciency.store.transaction import Row, transaction
-from flexiciency.wire.addressing import MARKET_PLAYER_URN, Addressing
+from flexiciency.wire.addressing import MARKET_PLACE_URN, MARKET_PLAYER_URN, Addressing
 from flexiciency.wire.identity import Identity
 from flexiciency.wire.trust import TrustAnchors
 
@@ -106,9 +106,8 @@ class Pusher:
             if leaving is None:
                 return None
             recipient = MARKET_PLAYER_URN + delivery.recipient_id
-            addressing = Addressing(
-                leaving.message_id, operation.action, recipient, self._sender.urn, delivery.relates_to
-            )
+            sender = MARKET_PLACE_URN if operation.of_market_place else self._sender.urn
+            addressing = Addressing(leaving.message_id, operation.action, recipient, sender, delivery.relates_to)
             message = seal_body(leaving.body, addressing, self._sender.identity, now)
             evidence.record(tx, evidence.sent(message, now))
         pinned = frozenset(row.fingerprint for row in certificates)

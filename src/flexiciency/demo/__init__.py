@@ -1,1 +1,1 @@
-"""The story of consent and load curve on one machine, with real load data."""
+"""The story from enrolment to acknowledged load curves on one machine, with real load data."""

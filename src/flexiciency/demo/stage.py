@@ -1,4 +1,4 @@
-"""The processes of the demo: started, waited for, and all ended whatever happens."""
+"""The processes of the demo: started, waited for, and all ended whatever happens; a progress bar for each step."""
 
 import os
 import signal
@@ -7,13 +7,20 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from http import HTTPStatus
 from pathlib import Path
+from typing import TypeVar
 
-from flexiciency.demo.plan import DSO, Plan
+from rich.progress import Progress
+
+from flexiciency.contract.catalogue import MARKET_PLACE as INTERFACE
+from flexiciency.demo.parties import MARKET_PLACE, Party
+from flexiciency.demo.plan import Plan
 from flexiciency.errors import GatewayError
+
+T = TypeVar("T")
 
 PATIENCE = 90.0
 """Seconds without progress after which the demo gives up."""
@@ -24,40 +31,38 @@ class DemoFailed(GatewayError):  # noqa: N818  named like the other coded errors
 
 
 class Stage:
-    """Programs started with one environment, each with its log in the demo's folder."""
+    """Programs, each started with the environment of its party and with its log in the demo's folder.
 
-    def __init__(self, plan: Plan) -> None:
+    `databases` has the URL of the database of each party that runs a gateway, by name.
+    """
+
+    def __init__(self, plan: Plan, databases: Mapping[str, str], progress: Progress) -> None:
+        self._plan = plan
         self._folder = Path(plan.folder)
+        self._progress = progress
         # A gateway that is set up on this machine must not lend the demo its settings.
-        own = {name: value for name, value in os.environ.items() if not name.startswith("FLEXICIENCY_")}
-        self._environment = {
-            **own,
-            "FLEXICIENCY_CONFIG": os.devnull,
-            "FLEXICIENCY_DATA": str(self._folder / "postgresql"),
-            "FLEXICIENCY_REGISTRATION_ID": DSO,
-            "FLEXICIENCY_KEY_FILE": str(plan.keys / "dso.key"),
-            "FLEXICIENCY_CERTIFICATE_FILE": str(plan.keys / "dso.pem"),
-            "FLEXICIENCY_TRUST_FILE": str(plan.keys / "ca.pem"),
-            "FLEXICIENCY_PORT": str(plan.dso_port),
-            "FLEXICIENCY_PUBLIC_URL": plan.dso_url,
-            "FLEXICIENCY_WORKERS": "1",
-            "FLEXICIENCY_PUSH_HOSTS": '["127.0.0.1"]',
-        }
+        self._outside = {name: value for name, value in os.environ.items() if not name.startswith("FLEXICIENCY_")}
+        self._settings = {MARKET_PLACE: self._gateway(MARKET_PLACE) | {"HOSTS_MARKET_PLACE": "true"}}
+        for region in plan.regions:
+            self._settings[region.dso.name] = self._gateway(region.dso.name) | self._member(region.dso)
+        self._databases = databases
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._told_to_end = False
 
     @contextmanager
     def running(self, name: str, *arguments: str) -> Iterator[None]:
-        """A Python program (`-m …`) while the block runs; ended by SIGTERM."""
-        with (self._folder / f"{name}.log").open("wb") as log:
+        """A party's Python program (`-m …`) while the block runs; ended by SIGTERM."""
+        with (self._folder / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, *arguments], env=self._environment, cwd=self._folder, stdout=log, stderr=log,
+                [sys.executable, *arguments], env=self._environment(name), cwd=self._folder, stdout=log, stderr=log,
                 start_new_session=True,
             )  # fmt: skip
             self._running[name] = process
             try:
                 yield
             finally:
-                process.terminate()
+                if not self._told_to_end:
+                    process.terminate()
                 try:
                     process.wait(40)
                 except subprocess.TimeoutExpired:
@@ -65,44 +70,112 @@ class Stage:
                     process.wait()
                 del self._running[name]
 
-    def command(self, *arguments: str) -> None:
-        """Run an operator's command to its end. Raises DemoFailed with what it said."""
-        done = subprocess.run(
-            [sys.executable, "-m", "flexiciency.cli.main", *arguments], env=self._environment, cwd=self._folder,
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        if done.returncode:
-            raise DemoFailed(f"flexiciency {' '.join(arguments[:2])}: {(done.stderr or done.stdout).strip()[-2000:]}")
+    @contextmanager
+    def serving(self, name: str) -> Iterator[None]:
+        """A party's gateway while the block runs."""
+        with self.running(name, "-m", "flexiciency.cli.main", "serve"):
+            yield
 
-    def wait(self, what: str, reached: Callable[[], float], wanted: float, show: Callable[[float], None]) -> None:
-        """Until `reached` gives `wanted`, showing it as it grows. Raises DemoFailed after 90 s without progress."""
+    @contextmanager
+    def ending_together(self) -> Iterator[None]:
+        """After the block, tell all that still run to end, so that they do so side by side."""
+        try:
+            yield
+        finally:
+            self._told_to_end = True
+            for process in self._running.values():
+                process.terminate()
+
+    def command(self, name: str, *arguments: str) -> None:
+        """Run an operator's command of a party to its end. Raises DemoFailed with what it said."""
+        with self._commanded(name, arguments) as process:
+            self._said(process, name, arguments)
+
+    def commands(self, title: str, commands: Sequence[tuple[str, ...]]) -> list[str]:
+        """A step of operators' commands, each the party's name and arguments, side by side; what they printed."""
+        with ExitStack() as stack:
+            started = [
+                (stack.enter_context(self._commanded(name, arguments)), name, arguments)
+                for name, *arguments in commands
+            ]
+            return [self._said(*one) for one in self.each(title, started, len(started))]
+
+    def each(self, title: str, things: Iterable[T], total: int) -> Iterator[T]:
+        """Things one by one, as a step of so many."""
+        step = self._progress.add_task(title, total=total)
+        for thing in things:
+            yield thing
+            self._progress.advance(step)
+
+    def wait(self, title: str, reached: Callable[[], float], wanted: float) -> None:
+        """A step that has ended when `reached` gives `wanted`. Raises DemoFailed after 90 s without progress."""
+        step = self._progress.add_task(title, total=wanted)
         last, since = -1.0, time.monotonic()
         while last < wanted:
             now = reached()
             if now > last:
                 last, since = now, time.monotonic()
-                show(now)
+                self._progress.update(step, completed=now)
             self._check_alive()
             if time.monotonic() - since > PATIENCE:
-                raise DemoFailed(f"{what}: {last:g} of {wanted:g} after {PATIENCE:g} s without progress.{self._logs()}")
+                raise DemoFailed(
+                    f"{title}: {last:g} of {wanted:g} after {PATIENCE:g} s without progress.{self._logs()}"
+                )
             time.sleep(0.05)
 
-    def wait_until_served(self, url: str) -> None:
-        """Until the gateway says that it is healthy."""
+    def wait_until_served(self, title: str, names: Sequence[str]) -> None:
+        """Until the gateways of these parties say that they are healthy."""
+        self.wait(title, lambda: sum(_healthy(self._plan.base_url(name)) for name in names), len(names))
 
-        def healthy() -> float:
+    @contextmanager
+    def _commanded(self, name: str, arguments: Sequence[str]) -> Iterator["subprocess.Popen[str]"]:
+        """An operator's command, ended with the block at the latest."""
+        with subprocess.Popen(
+            [sys.executable, "-m", "flexiciency.cli.main", *arguments], env=self._environment(name), cwd=self._folder,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        ) as process:  # fmt: skip
             try:
-                with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310  our own loopback address
-                    return float(answer.status == HTTPStatus.OK)
-            except (urllib.error.URLError, OSError):
-                return 0.0
+                yield process
+            finally:
+                process.kill()
 
-        self.wait("start of the gateway", healthy, 1, lambda _: None)
+    def _said(self, process: "subprocess.Popen[str]", name: str, arguments: Sequence[str]) -> str:
+        """What a command printed. Raises DemoFailed with what it said when it failed."""
+        printed, complained = process.communicate()
+        if process.returncode:
+            said = (complained or printed).strip()[-2000:]
+            raise DemoFailed(f"flexiciency {' '.join(arguments[:2])} of {name}: {said}{self._logs()}")
+        return printed
+
+    def _gateway(self, name: str) -> dict[str, str]:
+        keys, url = self._plan.keys, self._plan.base_url(name)
+        return {
+            "KEY_FILE": str(keys / f"{name}.key"),
+            "CERTIFICATE_FILE": str(keys / f"{name}.pem"),
+            "TRUST_FILE": str(keys / "ca.pem"),
+            "PORT": str(self._plan.ports[name]),
+            "PUBLIC_URL": url,
+            "WORKERS": "1",
+            "PUSH_HOSTS": '["127.0.0.1"]',
+        }
+
+    def _member(self, party: Party) -> dict[str, str]:
+        return {
+            "REGISTRATION_ID": party.id,
+            "MARKET_PLACE_URL": self._plan.url(MARKET_PLACE, INTERFACE),
+            "MARKET_PLACE_CERTIFICATE_FILE": str(self._plan.keys / f"{MARKET_PLACE}.pem"),
+        }
+
+    def _environment(self, name: str) -> dict[str, str]:
+        settings = {"CONFIG": os.devnull, **self._settings.get(name, {})}
+        if name in self._databases:
+            settings["DATABASE_URL"] = self._databases[name]
+        return self._outside | {f"FLEXICIENCY_{setting}": value for setting, value in settings.items()}
 
     def _check_alive(self) -> None:
         for name, process in self._running.items():
             if process.poll() is not None:
-                raise DemoFailed(f"The {name} process ended by itself.{self._logs()}")
+                raise DemoFailed(f"The process of {name} ended by itself.{self._logs()}")
 
     def _logs(self) -> str:
         ends = []
@@ -110,3 +183,11 @@ class Stage:
             text = (self._folder / f"{name}.log").read_text(errors="replace").strip()
             ends.append(f"\n--- {name}:\n{text[-1500:]}")
         return "".join(ends)
+
+
+def _healthy(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/healthz", timeout=5) as answer:  # noqa: S310  our own loopback address
+            return bool(answer.status == HTTPStatus.OK)
+    except (urllib.error.URLError, OSError):
+        return False

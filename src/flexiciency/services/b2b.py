@@ -2,8 +2,15 @@
 
 from functools import partial
 
+from flexiciency.contract.catalogue import B2B as INTERFACE
+from flexiciency.contract.catalogue import MARKET_PLAYER, operations
 from flexiciency.services import activation, agreement, provision
+from flexiciency.services.mailbox import Mailbox
+from flexiciency.services.replies import B2B
 from flexiciency.soap.spyne_service import Handler
+
+_PUSHES = frozenset(row.name for row in operations(MARKET_PLAYER) if not row.of_market_place)
+_MAILBOX = Mailbox(B2B, "b2bo", f"urn:flexiciency:{INTERFACE}-operations:1", _PUSHES)
 
 
 def handlers(provider_id: str) -> dict[str, Handler]:
@@ -16,7 +23,6 @@ def handlers(provider_id: str) -> dict[str, Handler]:
         "ReadServiceActivationAgreement": agreement.read,
         "RequestIndividualDataValues": provision.request_values,
         "AcknowledgeIndividualData": provision.acknowledge,
-        "PeekMailbox": provision.peek,
-        "ConfirmMailbox": provision.confirm,
         "ReadMessageStatus": provision.status,
+        **_MAILBOX.handlers,
     }

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from flexiciency.contract.catalogue import B2C, Operation
+from flexiciency.contract.catalogue import B2C, MARKET_PLAYER, Operation, Party
 from flexiciency.errors import (
     CertificateNotBound,
     IdentifierTaken,
@@ -18,11 +18,13 @@ from flexiciency.soap.outgoing import Outgoing
 from flexiciency.store import evidence, parties
 from flexiciency.store.database import Database
 from flexiciency.store.transaction import Row, Transaction, is_taken, transaction
-from flexiciency.wire.addressing import channel_of, registration_of
+from flexiciency.wire.addressing import MARKET_PLACE_URN, channel_of, registration_of
 from flexiciency.wire.sign import content_of
 from flexiciency.wire.verify import Verified
 
 CUSTOMER_CHANNEL = "CustomerChannel"
+ENROL = "EnrolMarketPlayer"
+_MARKET_PLACE = "{urn:flexiciency:market-place:1}"
 
 RELEASES_VALUES = frozenset({"RequestIndividualDataValues", "RequestAggregatedDataValues", "PeekMailbox"})
 """Operations whose reply is never repeated from the evidence: values pass the release rule again."""
@@ -31,32 +33,45 @@ RELEASES_VALUES = frozenset({"RequestIndividualDataValues", "RequestAggregatedDa
 class GatewayExchange:
     """One request and its reply, in one transaction of PostgreSQL."""
 
-    def __init__(self, tx: Transaction, operation: Operation, message: Verified, now: datetime) -> None:
+    def __init__(
+        self, tx: Transaction, operation: Operation, message: Verified, now: datetime, market_place: frozenset[str]
+    ) -> None:
         self.tx = tx
+        self._market_place = market_place
         self._operation = operation
         self._message = message
         self._now = now
         self._earlier: Row | None = None
 
     def speaker(self) -> Speaker:
-        """The registration or channel in From; its certificate must be bound to it now."""
+        """The party in From; its certificate must be bound to it now, or is being enrolled by this very message."""
         sender = self._message.addressing.from_ or ""
-        party = channel_of(sender) if self._operation.interface == B2C else registration_of(sender)
-        if party is None:
-            raise SenderUnknown(
-                f"wsa:From is {sender[:200]!r}, which is no caller of the {self._operation.interface} interface."
-            )
-        message = self._message
-        kept = None if self._operation.reads_only else message.addressing.message_id
-        asking = parties.Message(sender, message.fingerprint, kept)
-        if self._operation.interface == B2C:
-            (found,) = self.tx.look_up(parties.channel(party, asking))
-            speaker = _channel(party, found, message.fingerprint)
+        kept = None if self._operation.reads_only else self._message.addressing.message_id
+        asking = parties.Message(sender, self._message.fingerprint, kept)
+        if self._operation.interface == MARKET_PLAYER and sender == MARKET_PLACE_URN:
+            (found,) = self.tx.look_up(parties.earlier(asking))
+            speaker = _market_place(self._message.fingerprint, self._market_place)
+        elif self._operation.interface == B2C:
+            channel = self._known(channel_of(sender))
+            (found,) = self.tx.look_up(parties.channel(channel, asking))
+            speaker = _channel(channel, found, self._message.fingerprint)
+        elif self._operation.name == ENROL:
+            (found,) = self.tx.look_up(parties.earlier(asking))
+            speaker = _newcomer(self._known(registration_of(sender)), self._message)
         else:
-            (found,) = self.tx.look_up(parties.registration(party, asking, self._now))
-            speaker = _registration(party, found, message.fingerprint)
+            registration = self._known(registration_of(sender))
+            (found,) = self.tx.look_up(parties.registration(registration, asking, self._now))
+            speaker = _registration(registration, found, self._message.fingerprint, self._operation)
         self._earlier = found[0] if found[0].body_digest is not None else None
         return speaker
+
+    def _known(self, party: str | None) -> str:
+        if party is None:
+            raise SenderUnknown(
+                f"wsa:From is {(self._message.addressing.from_ or '')[:200]!r}, which is no caller of the "
+                f"{self._operation.interface} interface."
+            )
+        return party
 
     def earlier_reply(self) -> bytes | None:
         """Content of the stored reply to the same MessageID and Body; values are released anew instead."""
@@ -83,14 +98,16 @@ class GatewayExchange:
 class GatewayLedger:
     """The ledger of `soap.endpoint` on PostgreSQL."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, market_place: frozenset[str] = frozenset()) -> None:
+        """`market_place` are the fingerprints (SHA-256, hex) that the Market Place elsewhere may sign with."""
         self._database = database
+        self._market_place = market_place
 
     @contextmanager
     def exchange(self, operation: Operation, message: Verified, now: datetime) -> Iterator[GatewayExchange]:
         """A transaction for one exchange."""
         with transaction(self._database) as tx:
-            yield GatewayExchange(tx, operation, message, now)
+            yield GatewayExchange(tx, operation, message, now, self._market_place)
 
     def repeat(self, error: Exception) -> bool:
         """A concurrent message may have kept the same MessageID, or an object with the same Id, since we looked."""
@@ -115,7 +132,21 @@ def transaction_of(call: Call) -> Transaction:
     return call.exchange.tx
 
 
-def _registration(party: str, found: list[Row], fingerprint: str) -> Speaker:
+def _market_place(fingerprint: str, pinned: frozenset[str]) -> Speaker:
+    if fingerprint not in pinned:
+        raise CertificateNotBound(
+            f"The certificate with SHA-256 {fingerprint} is not the Market Place's as this gateway knows it."
+        )
+    return Speaker(MARKET_PLACE_URN, Party.MARKET_PLACE.value)
+
+
+def _newcomer(party: str, message: Verified) -> Speaker:
+    """Who enrols, in the role asked for; that its certificate is the one enrolled is for the operation to check."""
+    role = message.body.findtext(f"{_MARKET_PLACE}MarketPlayerRegistration/{_MARKET_PLACE}Role") or ""
+    return Speaker(party, role)
+
+
+def _registration(party: str, found: list[Row], fingerprint: str, operation: Operation) -> Speaker:
     if not found:
         raise SenderUnknown(f"wsa:From names the registration {party}, which is not known here. Enrol first.")
     (row,) = found
@@ -124,8 +155,8 @@ def _registration(party: str, found: list[Row], fingerprint: str) -> Speaker:
             f"The certificate with SHA-256 {fingerprint} is not bound to the company of registration {party}. "
             "Sign with a bound certificate, or have this one bound (MPL-AUT)."
         )
-    if row.status != "Active":
-        raise SenderInactive(f"Registration {party} is {row.status}; only an Active one may call.")
+    if row.status != "Active" and not (operation.while_inactive and row.status != "Withdrawn"):
+        raise SenderInactive(f"Registration {party} is {row.status}; only an Active one may call {operation.name}.")
     return Speaker(party, row.role)
 
 

@@ -1,23 +1,20 @@
-"""Service provision (D2.3, 2.6): values on request, their acknowledgement, the mailbox, the status of a message."""
+"""Service provision (D2.3, 2.6): values on request, their acknowledgement, the status of a message."""
 
 from collections.abc import Iterator
 from typing import Any
 
 from flexiciency import __version__
-from flexiciency.contract.catalogue import MARKET_PLAYER
 from flexiciency.contract.series import Encoding, Quantity, TimeStep
 from flexiciency.delivery.build import new_object_id, values_object, wrapped
-from flexiciency.delivery.message import mark_leaving
 from flexiciency.domain.provision import PodStatus, pod_status
 from flexiciency.errors import ReferenceUnknown, StateConflict, ValuesInvalid
 from flexiciency.services.agreement import own_agreement
 from flexiciency.services.exchange import transaction_of
 from flexiciency.services.replies import B2B, receipt, seconds
 from flexiciency.soap.endpoint import Call
-from flexiciency.soap.outgoing import Body
 from flexiciency.store import agreements, deliveries
 from flexiciency.store.release import Asked
-from flexiciency.store.transaction import Row, Transaction
+from flexiciency.store.transaction import Transaction
 
 _B2BO = 'xmlns:b2bo="urn:flexiciency:b2b-operations:1"'
 
@@ -83,27 +80,6 @@ def acknowledge(call: Call, message: Any) -> Any:
     return B2B.AcknowledgeIndividualDataResponse(Receipt=receipt(B2B, call))
 
 
-def peek(call: Call, _message: Any = None) -> Iterator[bytes]:
-    """The oldest delivery that waits for the caller, again and again until it is confirmed."""
-    tx = transaction_of(call)
-    waiting, item = _oldest(tx, call)
-    opening = f"<b2bo:PeekMailboxResponse {_B2BO}>".encode()
-    closing = f"<b2bo:Waiting>{waiting}</b2bo:Waiting></b2bo:PeekMailboxResponse>".encode()
-    yield from wrapped(opening, item, closing)
-
-
-def confirm(call: Call, message: Any) -> Any:
-    """Take a delivery out of the mailbox. Raises ReferenceUnknown for one that was not peeked at."""
-    tx = transaction_of(call)
-    (known,) = tx.look_up(deliveries.peeked(call.speaker.id, message.MessageId))
-    if not known:
-        raise ReferenceUnknown(
-            f"Nothing with MessageId {message.MessageId} was handed out. Peek first.", path="ConfirmMailbox/MessageId"
-        )
-    deliveries.confirm(tx, call.speaker.id, message.MessageId, call.now)
-    return B2B.ConfirmMailboxResponse(Receipt=receipt(B2B, call))
-
-
 def status(call: Call, message: Any) -> Any:
     """What became of a message from or to the caller."""
     sender = call.message.addressing.from_ or ""
@@ -129,41 +105,3 @@ def _pod_status(of_pod: Any) -> tuple[str, str, str | None]:
     ]
     decided = pod_status(statuses)
     return of_pod.PoD, "OK" if decided.accepted else "KO", decided.reason_code
-
-
-def _oldest(tx: Transaction, call: Call) -> tuple[int, Iterator[bytes]]:
-    """How many wait, and the oldest as a MailboxItem. Values of which none may leave any more are passed over."""
-    while True:
-        oldest, count = tx.look_up(
-            deliveries.oldest_waiting(call.speaker.id), deliveries.count_waiting(call.speaker.id)
-        )
-        if not oldest:
-            return 0, iter(())
-        (rows,) = tx.read(deliveries.locked(oldest[0].id))
-        (delivery,) = rows
-        if delivery.received_at is not None:  # confirmed while we waited for the lock
-            continue
-        item = _item(tx, call, delivery)
-        if item is not None:
-            return count[0].waiting, item
-
-
-def _item(tx: Transaction, call: Call, delivery: Row) -> Iterator[bytes] | None:
-    """The delivery as a MailboxItem, marked Sent."""
-    leaving = mark_leaving(tx, delivery, lambda chunks: chunks, call.now)
-    if leaving is None:
-        return None
-    action = f"urn:flexiciency:{MARKET_PLAYER}:1:{delivery.operation}"
-    opening = (
-        f"<b2bo:MailboxItem><b2bo:MessageId>{leaving.message_id}</b2bo:MessageId><b2bo:Action>{action}</b2bo:Action>"
-        "<b2bo:Content>"
-    )
-    return wrapped(opening.encode(), _content(leaving.body), b"</b2bo:Content></b2bo:MailboxItem>")
-
-
-def _content(body: Body) -> Iterator[bytes]:
-    """What stands in a Body, which is not needed again."""
-    try:
-        yield from body.content()
-    finally:
-        body.close()

@@ -16,10 +16,10 @@ WITH service AS (
         SELECT FROM b2b_service_subscription s
         JOIN b2b_service_subscription_description sd ON sd.subscription_id = s.id
         WHERE sd.service_description_id = d.id AND s.requester_id = %(requester_id)s
-          AND s.provider_id = d.provider_id AND s.status = 'Validated') AS subscribed,
+          AND s.provider_id = d.owner_id AND s.status = 'Validated') AS subscribed,
         coalesce(%(quantity)s, d.quantity) AS asked_quantity,
         coalesce(%(step)s, extract(epoch FROM d.time_step::interval)::int) AS asked_step
-    FROM service_description d WHERE d.id = %(service_id)s AND d.provider_id = %(provider_id)s
+    FROM service_description d WHERE d.id = %(service_id)s AND d.owner_id = %(provider_id)s
 ), asked AS (
     SELECT p.id AS pod_id, p.pod, count(c.id) > 0 AS consented,
         coalesce(bool_or(s.finest_step <= service.asked_step), false) AS in_scope

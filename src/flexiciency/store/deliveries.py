@@ -41,8 +41,9 @@ ORDER BY d.created_at LIMIT 1000 FOR UPDATE OF d SKIP LOCKED
 
 # The mailbox holds what cannot be pushed: no address is known, or every attempt failed.
 _WAITING = """
-FROM delivery d WHERE d.recipient_id = %(recipient_id)s AND d.received_at IS NULL AND (d.state = 'Dead'
-    OR NOT EXISTS (SELECT FROM market_player_location l WHERE l.registration_id = d.recipient_id))
+FROM delivery d WHERE d.recipient_id = %(recipient_id)s AND d.operation = ANY(%(operations)s)
+    AND d.received_at IS NULL AND (d.state = 'Dead'
+        OR NOT EXISTS (SELECT FROM market_player_location l WHERE l.registration_id = d.recipient_id))
 """
 _OLDEST = f"SELECT d.id {_WAITING} ORDER BY d.created_at, d.id LIMIT 1"
 _COUNT = f"SELECT count(*) AS waiting {_WAITING}"
@@ -163,14 +164,14 @@ def locked(delivery_id: UUID) -> Query:
     return Query(_LOCKED, {"id": delivery_id})
 
 
-def oldest_waiting(recipient_id: str) -> Query:
-    """Id of the oldest delivery in a party's mailbox."""
-    return Query(_OLDEST, {"recipient_id": recipient_id})
+def oldest_waiting(recipient_id: str, operations: Iterable[str]) -> Query:
+    """Id of the oldest delivery in a party's mailbox, of those that would be pushed by these operations."""
+    return Query(_OLDEST, {"recipient_id": recipient_id, "operations": list(operations)})
 
 
-def count_waiting(recipient_id: str) -> Query:
-    """How many deliveries a party's mailbox holds."""
-    return Query(_COUNT, {"recipient_id": recipient_id})
+def count_waiting(recipient_id: str, operations: Iterable[str]) -> Query:
+    """How many such deliveries a party's mailbox holds."""
+    return Query(_COUNT, {"recipient_id": recipient_id, "operations": list(operations)})
 
 
 def mark_sent(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+from uuid import UUID, uuid5
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -18,7 +19,11 @@ from sqlalchemy.exc import IntegrityError
 from flexiciency.contract.series import Quantity, TimeStep
 from flexiciency.errors import IdentifierTaken, ReferenceUnknown
 from flexiciency.store import tables
+from flexiciency.store.registrations import name_parts
 from flexiciency.wire.identity import fingerprint_of, valid_between
+
+_COMPANIES = UUID("3b1a5a66-6c1c-4c0f-8a5f-5d1a6f0c2d23")
+"""Namespace of the ids of companies that are entered by name."""
 
 DATA_SERVICES = {"None": "IndividualDataProvision"}
 """Service type by aggregation level; every other level is an AggregatedDataProvision."""
@@ -83,15 +88,14 @@ class Subscription:
 
 def add_registration(connection: Connection, registration: Registration, now: datetime) -> None:
     """Enter an Active registration; its company is shared by registrations with the same company name."""
-    description_id = f"urn:flexiciency:company:{registration.company}"
+    description_id = f"urn:uuid:{uuid5(_COMPANIES, registration.company)}"
     _put(
         connection,
         tables.market_player_description,
         id=description_id,
         company_information=registration.company,
         company_type=registration.company_type,
-        contact={},
-        territory=[],
+        contact={"Name": registration.company},
     )
     _put(
         connection,
@@ -102,6 +106,8 @@ def add_registration(connection: Connection, registration: Registration, now: da
         status="Active",
         since=now,
     )
+    for part in name_parts(registration.company):
+        _put(connection, tables.company_name_part, part=part, description_id=description_id)
     add_certificate(connection, registration.id, registration.certificate)
     if registration.uri is not None:
         _put(
@@ -122,7 +128,7 @@ def add_certificate(connection: Connection, registration_id: str, certificate: x
         tables.market_player_authentication,
         id=f"{registration_id}:{fingerprint}",
         registration_id=registration_id,
-        contact_point=certificate.subject.rfc4514_string(),
+        contact_point={"Name": certificate.subject.rfc4514_string()},
         fingerprint=fingerprint,
         certificate=certificate.public_bytes(Encoding.DER),
         valid_from=first,
@@ -184,7 +190,7 @@ def add_service(connection: Connection, service: Service) -> None:
         connection,
         tables.service_description,
         id=service.id,
-        provider_id=service.provider_id,
+        owner_id=service.provider_id,
         service_type=DATA_SERVICES.get(service.aggregation_level, "AggregatedDataProvision"),
         short_description=service.description,
         usage_details=service.description,
@@ -261,7 +267,7 @@ def services(connection: Connection) -> list[Row[Any]]:
         connection.execute(
             select(
                 service.c.id,
-                service.c.provider_id,
+                service.c.owner_id,
                 service.c.service_type,
                 service.c.quantity,
                 service.c.time_step,

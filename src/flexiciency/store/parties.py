@@ -22,6 +22,12 @@ FROM customer_channel c LEFT JOIN exchange e ON e.sender = %(sender)s AND e.mess
 WHERE c.id = %(id)s
 """
 
+# Of somebody who is no registration here: the one who enrols, or the Market Place.
+_EARLIER = """
+SELECT e.body_digest, e.at, e.reply_row FROM (VALUES (1)) AS one
+LEFT JOIN exchange e ON e.sender = %(sender)s AND e.message_id = %(message_id)s
+"""
+
 _LOCATION = "SELECT uri FROM market_player_location WHERE registration_id = %(id)s ORDER BY id LIMIT 1"
 
 # A suspension waits until what is leaving has been marked Sent.
@@ -52,6 +58,11 @@ def registration(registration_id: str, message: Message, now: datetime) -> Query
 def channel(channel_id: str, message: Message) -> Query:
     """Whether the certificate is bound to a customer channel, when that was withdrawn, and the earlier reply."""
     return Query(_CHANNEL, {"id": channel_id, **asdict(message)})
+
+
+def earlier(message: Message) -> Query:
+    """The earlier reply alone."""
+    return Query(_EARLIER, {"sender": message.sender, "message_id": message.message_id})
 
 
 def location(registration_id: str) -> Query:

@@ -1,6 +1,6 @@
 """Tables of the directory: Market Players, their services and subscriptions (D2.3, 2.2 and 2.3)."""
 
-from sqlalchemy import Boolean, CheckConstraint, ForeignKey, Index, Integer, LargeBinary, Table, Text
+from sqlalchemy import Boolean, CheckConstraint, ForeignKey, Index, Integer, LargeBinary, Table, Text, text
 from sqlalchemy.dialects.postgresql import JSONB, TSTZRANGE
 
 from flexiciency.store.columns import Instant, key, metadata, one_of, optional, required
@@ -13,8 +13,22 @@ market_player_description = Table(
     required("company_type", Text),
     optional("company_subtype", Text),
     required("contact", JSONB),
-    required("territory", JSONB),
-    comment="MPL-DES: a company",
+    Index(None, "company_type"),
+    Index("ix_market_player_description_country", text("(contact ->> 'Country')")),
+    comment="MPL-DES: a company; contact has the elements of ContactDetails that are there, by name",
+)
+
+market_player_territory = Table(
+    "market_player_territory",
+    metadata,
+    key("description_id", Text, ForeignKey("market_player_description.id")),
+    key("number", Integer),
+    required("country", Text),
+    optional("city", Text),
+    optional("pod_prefix", Text),
+    Index(None, "pod_prefix", postgresql_ops={"pod_prefix": "text_pattern_ops"}),
+    Index(None, "country"),
+    comment="MPL-DES Territory, in its order: what DSO mapping looks in",
 )
 
 market_player_registration = Table(
@@ -25,6 +39,9 @@ market_player_registration = Table(
     required("role", Text),
     required("status", Text),
     required("since", Instant),
+    optional("suspended_by", Text),
+    Index(None, "role", "id"),
+    one_of("suspended_by", "Operator", "Player"),
     one_of(
         "role",
         "RegulatedDataProvider",
@@ -41,7 +58,8 @@ market_player_authentication = Table(
     metadata,
     key("id", Text),
     required("registration_id", Text, ForeignKey("market_player_registration.id")),
-    required("contact_point", Text),
+    required("contact_point", JSONB),
+    optional("market_place_location_id", Text, ForeignKey("market_place_location.id")),
     required("fingerprint", Text, index=True),
     required("certificate", LargeBinary),
     required("valid_from", Instant),
@@ -55,9 +73,10 @@ market_player_location = Table(
     "market_player_location",
     metadata,
     key("id", Text),
-    required("registration_id", Text, ForeignKey("market_player_registration.id"), index=True),
+    key("registration_id", Text, ForeignKey("market_player_registration.id")),
     required("uri", Text),
-    comment="MPL-ADD: where a registration receives pushes",
+    Index(None, "registration_id"),
+    comment="MPL-ADD: where a registration receives pushes; a row for each registration served there",
 )
 
 customer_channel = Table(
@@ -76,8 +95,8 @@ service_description = Table(
     "service_description",
     metadata,
     key("id", Text),
-    required("provider_id", Text, ForeignKey("market_player_registration.id"), index=True),
-    required("service_type", Text),
+    required("owner_id", Text, ForeignKey("market_player_registration.id"), index=True),
+    optional("service_type", Text),
     required("short_description", Text),
     required("usage_details", Text),
     optional("aggregation_level", Text),
@@ -92,7 +111,9 @@ service_description = Table(
         "service_type = 'EnergyServiceProvision' OR num_nulls(aggregation_level, quantity, time_step) = 0",
         name="data_service",
     ),
-    comment="MKP-SRV-DES: a service; time_step as in the contract (PT15M)",
+    Index("ix_service_description_alone", "id", postgresql_where=text("service_type IS NULL")),
+    comment="MKP-SRV-DES: a service of the registration that published it; its type is that of the offer or "
+    "subscription that holds it, if any; time_step as in the contract (PT15M), localization by element name",
 )
 
 b2b_service_subscription = Table(
@@ -106,8 +127,17 @@ b2b_service_subscription = Table(
     required("data_details", Text),
     required("processing_details", Text),
     required("version", Integer),
+    optional("validated_by_provider_at", Instant),
+    optional("validated_by_requester_at", Instant),
     one_of("status", "Proposed", "Validated", "Declined", "Ended"),
     Index(None, "provider_id", "requester_id"),
+    Index(
+        "uq_b2b_service_subscription_proposed",
+        "provider_id",
+        "requester_id",
+        unique=True,
+        postgresql_where=text("status = 'Proposed'"),
+    ),
     comment="B2B-SRV-SUB: what one requester may ask of one provider",
 )
 

@@ -1,0 +1,138 @@
+"""An act between a DSO, its customers and a market player, from consent to acknowledged values, on their own."""
+
+import csv
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import text
+
+from flexiciency.client import Authentication, Consent, CustomerChannel, Quantity, Scope, TimeStep
+from flexiciency.contract.catalogue import B2C
+from flexiciency.demo import books
+from flexiciency.demo.parties import Region
+from flexiciency.demo.plan import Plan
+from flexiciency.demo.stage import Stage
+from flexiciency.demo.town import TownPod
+from flexiciency.store.database import Database
+from flexiciency.store.values import write_blocks
+
+_ACKNOWLEDGED = text(
+    "SELECT count(*) FROM delivery WHERE operation = 'ReceiveIndividualDataValue' AND state = 'AcknowledgedOK'"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """Which PoD's consent was revoked, and when its DSO said so (UTC)."""
+
+    pod: TownPod
+    at: datetime
+
+
+class Act:
+    """What the customers and the operator of a region's DSO do, each a step with its progress bar."""
+
+    def __init__(self, plan: Plan, region: Region, stage: Stage, database: Database) -> None:
+        self._plan = plan
+        self._region = region
+        self._stage = stage
+        self._database = database
+        self._town = region.town
+        self._consents: dict[str, str] = {}
+        self._days = 0
+
+    def preparations(self) -> tuple[tuple[str, ...], ...]:
+        """The operator's commands that enter PoDs and the customers' channel."""
+        region, dso = self._region, self._region.dso.name
+        pods_file = Path(self._plan.folder) / f"pods-{dso}.csv"
+        self._write_pods(pods_file)
+        certificate = str(self._plan.keys / f"{region.channel}.pem")
+        return (
+            (dso, "pods", "import", str(pods_file)),
+            (dso, "channel", "bind", region.channel, "--certificate", certificate, "--name", "Town portal"),
+        )
+
+    def import_values(self) -> None:
+        """Load curves of a year, once the PoDs are there."""
+        title = f"{self._region.place.city}: load curves of a year imported, PoDs"
+        with self._database.begin() as connection:
+            for pod in self._stage.each(title, self._town.pods, self._region.pods):
+                write_blocks(connection, self._town.blocks(pod))
+
+    @contextmanager
+    def channel(self) -> Iterator[CustomerChannel]:
+        """The customers' channel, which is this process."""
+        plan, region = self._plan, self._region
+        with CustomerChannel(
+            plan.identity(region.channel), region.channel, region.dso.id, plan.url(region.dso.name, B2C), plan.anchors
+        ) as channel:
+            yield channel
+
+    def give_consents(self, channel: CustomerChannel) -> None:
+        """Customers consent (CUS-CON-DES → CUS-CON-ACK), and the player is told of each."""
+        region, now = self._region, datetime.now(UTC)
+        pods = self._town.pods[: region.consenting]
+        for pod in self._stage.each(f"{region.place.city}: consents acknowledged", pods, len(pods)):
+            acknowledgement = channel.give_consent(
+                Consent(
+                    customer_id=pod.customer_id,
+                    pods=(pod.pod,),
+                    data_details="Quarter-hour consumption",
+                    scopes=(Scope(Quantity.ENERGY_CONSUMPTION, TimeStep.PT15M),),
+                    processing_details="Energy advice",
+                    validated_at=now,
+                    start=region.start,
+                    end=region.end,
+                    third_party=region.player.id,
+                ),
+                Authentication("eID", now),
+            )  # fmt: skip
+            self._consents[pod.pod] = acknowledgement.consent_id
+
+    def agree(self) -> None:
+        """The player asks for all PoDs (DSO-REQ → DSO-CNF) and agrees on those confirmed (SRV-ACT-AGR)."""
+        query = "SELECT (SELECT count(*) FROM activation) + (SELECT count(*) FROM agreement)"
+        self._wait_for_player("activation and agreement, PoDs", query, self._region.pods + 1)
+
+    def deliver(self, first: str, end: str) -> None:
+        """A message a local day, pushed and acknowledged (IND-DAT-VAL → IND-DAT-ACK)."""
+        self._stage.command(self._region.dso.name, "deliver", "--from", first, "--until", end)
+        days, before = (datetime.fromisoformat(end) - datetime.fromisoformat(first)).days, self._days
+        self._stage.wait(
+            f"{self._region.place.city}: days from {first} acknowledged",
+            lambda: self._number_acknowledged() - before,
+            days,
+        )
+        self._days += days
+
+    def revoke(self, channel: CustomerChannel) -> Revocation:
+        """One customer revokes half way (CUS-CON-REV), and the player is told."""
+        pod, now = self._town.pods[self._region.consenting // 2], datetime.now(UTC)
+        channel.revoke(self._consents[pod.pod], pod.customer_id, (pod.pod,), now, Authentication("eID", now))
+        self._wait_for_player("one customer revokes", "SELECT count(*) FROM consent WHERE revoked_at IS NOT NULL", 1)
+        with self._database.begin() as connection:
+            at = connection.execute(text("SELECT max(revoked_at) FROM consent_pod")).scalar_one()
+        return Revocation(pod, at)
+
+    def _wait_for_player(self, title: str, query: str, wanted: int) -> None:
+        file = self._plan.books(self._region.player)
+        self._stage.wait(f"{self._region.place.city}: {title}", lambda: books.number(file, query), wanted)
+
+    def _number_acknowledged(self) -> int:
+        with self._database.begin() as connection:
+            return int(connection.execute(_ACKNOWLEDGED).scalar_one())
+
+    def _write_pods(self, file: Path) -> None:
+        place = self._region.place
+        with file.open("w", encoding="utf-8", newline="") as opened:
+            writer = csv.writer(opened)
+            writer.writerow(
+                ("pod", "country", "city", "street", "load_area", "time_zone", "customer_id", "held_from", "held_until")
+            )
+            for pod in self._town.pods:
+                since = "2019-06-01T00:00:00+02:00"
+                row = (pod.pod, place.country, place.city, pod.street, "", place.zone, pod.customer_id, since, "")
+                writer.writerow(row)

@@ -1,0 +1,115 @@
+"""The books of a market player of the demo: an SQLite file, and whoever waits for something to be written there."""
+
+import sqlite3
+import threading
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flexiciency.client import B2BSubscription, Received, ValuesMessage
+from flexiciency.contract.series import epoch
+
+_TABLES = """
+CREATE TABLE read_object (object TEXT, at REAL);
+CREATE TABLE attempt (subscription TEXT, at REAL, published INTEGER);
+CREATE TABLE b2b (id TEXT PRIMARY KEY, status TEXT, version INTEGER, provider TEXT, service TEXT);
+CREATE TABLE consent (id TEXT PRIMARY KEY, pod TEXT, revoked_at REAL);
+CREATE TABLE activation (pod TEXT PRIMARY KEY, confirmed INTEGER, code TEXT);
+CREATE TABLE agreement (id TEXT, status TEXT);
+CREATE TABLE message (id TEXT PRIMARY KEY, message_id TEXT, received_at REAL, acknowledged INTEGER DEFAULT 0);
+CREATE TABLE series (message TEXT, pod TEXT, start INTEGER, count INTEGER, wh BLOB, PRIMARY KEY (message, pod, start));
+CREATE TABLE counts (name TEXT PRIMARY KEY, value INTEGER);
+"""
+# Pushes come in any order: what is decided stays, and of what is proposed the latest version.
+_B2B = """
+INSERT INTO b2b VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET status = excluded.status,
+version = excluded.version, service = excluded.service WHERE status = 'Proposed' AND version <= excluded.version
+"""
+
+
+class Stopped(Exception):  # noqa: N818  nothing went wrong
+    """The player was told to end."""
+
+
+class Books:
+    """One market player's file, written by the threads of its process and read by the demo's."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._file.parent.mkdir(mode=0o700)
+        self._written = threading.Condition()
+        self._stopping = threading.Event()
+        with closing(sqlite3.connect(file)) as database:
+            database.executescript("PRAGMA journal_mode=WAL;" + _TABLES)
+
+    def stop(self) -> None:
+        """Have `wait` raise Stopped from now on."""
+        self._stopping.set()
+
+    def wait(self, seconds: float = 0.1) -> None:
+        """Until something is written, or so long. Raises Stopped."""
+        with self._written:
+            self._written.wait(seconds)
+        if self._stopping.is_set():
+            raise Stopped
+
+    def write(self, statement: str, *values: object) -> None:
+        """One statement, committed."""
+        with closing(sqlite3.connect(self._file, timeout=30)) as database, database:
+            database.execute(statement, values)
+        self._tell()
+
+    def rows(self, query: str, *values: object) -> list[tuple[str, ...]]:
+        """What a query finds."""
+        return read(self._file, query, *values)
+
+    def store_b2b(self, subscription: B2BSubscription) -> None:
+        """A B2B-SRV-SUB as it is now."""
+        b2b = subscription
+        self.write(_B2B, b2b.id, b2b.status, b2b.version, b2b.provider, b2b.descriptions[0])
+
+    def store_values(self, received: Received[ValuesMessage]) -> None:
+        """All of a message, or none: the sender gets its receipt afterwards."""
+        values = received.content
+        rows = [
+            (values.header.id, s.pod, epoch(s.start), len(s.values), s.values.astype("<i8").tobytes())
+            for s in values.series
+        ]
+        with closing(sqlite3.connect(self._file, timeout=30)) as database, database:
+            inserted = database.execute(
+                "INSERT OR IGNORE INTO message (id, message_id, received_at) VALUES (?, ?, ?)",
+                (values.header.id, received.message_id, received.received_at.timestamp()),
+            )
+            if inserted.rowcount:
+                database.executemany("INSERT INTO series VALUES (?, ?, ?, ?, ?)", rows)
+        self._tell()
+
+    def _tell(self) -> None:
+        with self._written:
+            self._written.notify_all()
+
+
+def read(file: Path, query: str, *values: object) -> list[tuple[str, ...]]:
+    """What a query finds in an SQLite file, which it leaves as it is."""
+    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=30)) as database:
+        return database.execute(query, values).fetchall()
+
+
+def number(file: Path, query: str, *values: object) -> int:
+    """The one number that a query gives; 0 as long as there is no such file or table."""
+    try:
+        ((found,),) = read(file, query, *values)
+    except sqlite3.OperationalError:
+        return 0
+    return int(found)
+
+
+def received_series(file: Path) -> dict[str, dict[int, NDArray[np.int64]]]:
+    """What a player stored, by PoD and start (seconds since 1970): values in Wh."""
+    found: dict[str, dict[int, NDArray[np.int64]]] = {}
+    with closing(sqlite3.connect(file)) as database:
+        for pod, start, content in database.execute("SELECT pod, start, wh FROM series ORDER BY pod, start"):
+            found.setdefault(pod, {})[start] = np.frombuffer(content, "<i8")
+    return found

@@ -1,0 +1,74 @@
+"""The five parties of the demo: a Market Place, and in each of two countries a DSO and a market player.
+
+Each is a process, or processes, of its own with a database of its own. What they know of each other they learn from the
+Market Place; before they are enrolled they know its address and certificate, as its operator gives them away.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+
+from flexiciency.contract.series import Quantity
+from flexiciency.demo.town import Place, Town
+
+MARKET_PLACE = "market-place"
+"""Name of the Market Place's files."""
+ACCESS_POINT = "urn:uuid:ac0e5500-0000-4000-8000-000000000001"
+"""MKP-ADD."""
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """A Market Player: its MPL-REG id and company; `name` names its files."""
+
+    name: str
+    id: str
+    company: str
+    city: str
+    country: str
+
+    @property
+    def email(self) -> str:
+        """Of its contact point."""
+        return f"office@{self.name}.example"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Quarter-hour values that a market player subscribes to; a `late` wish comes when the Market Place is stopped."""
+
+    quantity: Quantity
+    place: Place
+    late: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A DSO with its town and its customers' channel, and the market player that wants its data.
+
+    So many of the customers consent; values of local days from `first_day` are delivered, `end_day` exclusive.
+    """
+
+    place: Place
+    dso: Party
+    player: Party
+    channel: str
+    wishes: tuple[Wish, ...]
+    pods: int
+    consenting: int
+    first_day: str
+    end_day: str
+
+    @property
+    def town(self) -> Town:
+        """The PoDs with their customers."""
+        return Town.make(self.pods, place=self.place)
+
+    @property
+    def start(self) -> date:
+        """First local day of the values."""
+        return date.fromisoformat(self.first_day)
+
+    @property
+    def end(self) -> date:
+        """Day after the last."""
+        return date.fromisoformat(self.end_day)
