@@ -66,6 +66,12 @@ class DatabaseSettings(FileSettings):
         return None if self.database_url is None else self.database_url.get_secret_value()
 
 
+class HostSettings(FileSettings):
+    """Whether this is a Market Place: what its operator's commands need beside the database."""
+
+    hosts_market_place: bool = Field(default=False, description="Whether this gateway hosts the Market Place.")
+
+
 class PlayerSettings(FileSettings):
     """What the commands of a Market Player need, by the names of `Settings`: a DSO's file serves both."""
 

@@ -107,7 +107,7 @@ def market(database: Database, folder: Path) -> Iterator[Market]:
     """A Market Place that is described and can be enrolled at."""
     world = make_world(database, folder, pods=1)
     (folder / "empty.toml").touch()
-    operator = Party({"CONFIG": folder / "empty.toml", "DATABASE_URL": database.url})
+    operator = Party({"CONFIG": folder / "empty.toml", "DATABASE_URL": database.url, "HOSTS_MARKET_PLACE": "true"})
     with capture_logs(), gateway(world, database) as url:  # the gateway's log is not what commands say
         assert operator("market-place", "describe", *DESCRIBED).code == 0
         assert operator("market-place", "location", "set", ACCESS, f"{url}/v1/services/market-place").code == 0

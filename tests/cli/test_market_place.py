@@ -56,8 +56,71 @@ def test_what_the_market_place_says_of_itself_can_be_changed(place: Market, data
     assert added(before, database) == {}
 
 
-def test_an_empty_text_is_refused(place: Market) -> None:
-    assert place.operator("market-place", "describe", *DESCRIBED[:-1], " ").code == 2
+@pytest.mark.parametrize("wrong", ["", " ", "x" * 4_001, "bell\a"])
+@pytest.mark.parametrize("option", DESCRIBED[::2])
+def test_a_text_that_no_reply_may_say_is_a_usage_error(
+    option: str, wrong: str, place: Market, database: Database
+) -> None:
+    before = rows(database)
+    refused = place.operator("market-place", "describe", *DESCRIBED, option, wrong)
+    assert (refused.code, refused.out) == (2, "")
+    assert f"Invalid value for '{option}': expected 1 to 4,000 characters" in refused.err
+    assert added(before, database) == {}
+
+
+ENROL = ("enrol", "--company", "X", "--role", "UnregulatedDataRequester", *COMPANY)
+OFFER = ("offer", *LOAD_CURVES, "--description", "X")
+WRONG_URIS = (
+    "", "ftp://mp.example", "https://mp.example/a b", "https://mp.example/" + "x" * 1_000,
+    "https://märkte.example", "https://mp.example/\a",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("wrong", ["http://mp.example", *WRONG_URIS])
+def test_an_access_point_has_an_address_that_can_be_said_and_called(
+    wrong: str, place: Market, database: Database
+) -> None:
+    before = rows(database)
+    refused = place.operator("market-place", "location", "set", "urn:uuid:3", wrong)
+    assert (refused.code, refused.out) == (2, "")
+    assert "Invalid value" in refused.err
+    assert added(before, database) == {}
+
+
+@pytest.mark.parametrize("wrong", WRONG_URIS)
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("address",),
+        ("add-role", "UnregulatedServiceProvider", "--uri"),
+        (*ENROL, "--uri"),
+    ],
+)
+def test_a_player_has_an_address_that_can_be_said(command: tuple[str, ...], wrong: str, advice: Party) -> None:
+    refused = advice("player", *command, wrong)
+    assert (refused.code, refused.out) == (2, "")
+    assert "Invalid value" in refused.err
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        (*ENROL, "--company", "x" * 201), (*ENROL, "--information", "x" * 4_001), (*ENROL, "--contact", " "),
+        (*ENROL, "--email", "desk"), (*ENROL, "--email", "desk\a@advice.example"), (*ENROL, "--city", ""),
+        (*ENROL, "--country", "Austria"), (*ENROL, "--street", "bell\a"), (*ENROL, "--postal-code", "1" * 21),
+        (*ENROL, "--telephone", "call me"), (*ENROL, "--market-place-location", "two words"),
+        (*ENROL, "--territory", "Austria"), (*ENROL, "--territory", "AT:bell\a"), (*ENROL, "--territory", "AT::A 1"),
+        (*OFFER, "--description", ""), (*OFFER, "--usage", "x" * 4_001), (*OFFER, "--id", "two words"),
+        (*OFFER, "--service", "two words"), (*OFFER, "--country", "AT", "--country", "at"), (*OFFER, "--city", " "),
+        (*OFFER, "--street", "bell\a"), (*OFFER, "--pod", "A" * 65),
+        ("describe", "--description", "bell\a"), ("describe", "--description", "X", "--id", "é"),
+        ("withdraw", "two words"), ("validate", "two words"), ("show", "two words"),
+    ],
+)  # fmt: skip
+def test_what_a_player_says_outside_the_contract_is_a_usage_error(wrong: tuple[str, ...], advice: Party) -> None:
+    refused = advice("player", *wrong)
+    assert (refused.code, refused.out) == (2, "")
+    assert "Invalid value" in refused.err
 
 
 def test_an_access_point_is_removed_unless_someone_is_enrolled_at_it(place: Market, netz: Party) -> None:
@@ -84,6 +147,17 @@ def test_who_waits_is_listed_with_its_certificate_until_it_is_approved(place: Ma
     assert place.operator("market-place", "approve", identifier, "--yes").refusal == "StateConflict"
 
 
+def test_an_access_point_is_listed_for_those_who_are_to_enrol_at_it(place: Market) -> None:
+    (found,) = listed(place.operator("market-place", "location", "list", "--json"))
+    assert found == {"id": ACCESS, "uri": f"{place.url}/v1/services/market-place"}
+
+
+def test_nothing_is_entered_where_no_market_place_is_hosted(place: Market) -> None:
+    elsewhere = Party({**place.operator.settings, "HOSTS_MARKET_PLACE": "false"})
+    for command in (("describe", *DESCRIBED), ("pending",), ("approve", "urn:uuid:1")):
+        assert elsewhere("market-place", *command).refusal == "SettingMissing"
+
+
 def test_nobody_is_approved_whose_certificate_is_not_confirmed(place: Market, database: Database) -> None:
     identifier = "urn:uuid:00000000-0000-4000-8000-000000000002"
     party = enrolled(place, "unconfirmed", identifier)
@@ -92,6 +166,7 @@ def test_nobody_is_approved_whose_certificate_is_not_confirmed(place: Market, da
     for options in ((), ("--fingerprint", wrong), ("--fingerprint", wrong, "--yes")):
         refused = place.operator("market-place", "approve", identifier, *options)
         assert refused.refusal == "NotConfirmed"
+        assert ("Do not approve it" in refused.err) is bool(options)
         assert f"CN=unconfirmed, SHA-256 {party.fingerprint}" in refused.err
     assert added(before, database) == {}
     as_openssl_prints_it = party.fingerprint.upper()

@@ -114,11 +114,14 @@ def test_an_unknown_role_is_a_usage_error(run: Run, keys: Path) -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"id": ""}, {"id": "two words"}, {"id": "x" * 201}, {"--company": " "}, {"--uri": "http://player.example/"},
-        {"--uri": "player.example"}, {"--uri": "file:///etc/passwd"},
+        {"id": ""}, {"id": "two words"}, {"id": "x" * 201}, {"id": "é"},
+        {"--company": ""}, {"--company": " "}, {"--company": "x" * 201}, {"--company": "bell\a"},
+        {"--uri": "http://player.example/"}, {"--uri": "player.example"}, {"--uri": "file:///etc/passwd"},
+        {"--uri": "https://player.example/a b"}, {"--uri": "https://pläyer.example/"},
+        {"--uri": "https://player.example/" + "x" * 1_000},
     ],
 )  # fmt: skip
-def test_an_empty_id_or_company_and_an_insecure_address_are_usage_errors(
+def test_an_id_a_company_and_an_address_that_no_reply_may_say_are_usage_errors(
     wrong: dict[str, str], run: Run, keys: Path
 ) -> None:
     given = {"id": "urn:x", "--company": "X", "--role": "UnregulatedDataRequester", "--certificate": keys / "dso.pem"}
@@ -127,6 +130,54 @@ def test_an_empty_id_or_company_and_an_insecure_address_are_usage_errors(
     assert (ran.code, ran.out) == (2, "")
     assert "Invalid value" in ran.err
     assert "urn:x" not in {row["id"] for row in listed(run("registration", "list", "--json"))}
+
+
+WRONG_TEXTS = ("", " ", "x" * 4_001, "bell\a")
+
+
+@pytest.mark.usefixtures("facts")
+@pytest.mark.parametrize("wrong", WRONG_TEXTS)
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("service", "add", "urn:x", "--description"),
+        ("subscription", "add", "urn:x", "--requester", PLAYER, "--service", SERVICE, "--data-details"),
+        ("subscription", "add", "urn:x", "--requester", PLAYER, "--service", SERVICE, "--processing-details"),
+    ],
+)
+def test_a_text_that_no_reply_may_say_is_a_usage_error(arguments: tuple[str, ...], wrong: str, run: Run) -> None:
+    ran = run(*arguments, wrong)
+    assert (ran.code, ran.out) == (2, "")
+    assert f"Invalid value for '{arguments[-1]}': expected 1 to 4,000 characters" in ran.err
+    assert "urn:x" not in {row["id"] for row in listed(run(arguments[0], "list", "--json"))}
+
+
+@pytest.mark.usefixtures("facts")
+@pytest.mark.parametrize("wrong", WRONG_TEXTS)
+def test_a_channel_has_a_name_that_can_be_said(wrong: str, run: Run, keys: Path) -> None:
+    ran = run("channel", "bind", "another", "--certificate", keys / "stranger.pem", "--name", wrong)
+    assert (ran.code, ran.out) == (2, "")
+    assert "Invalid value for '--name'" in ran.err
+    assert [row["id"] for row in listed(run("channel", "list", "--json"))] == [CHANNEL]
+
+
+@pytest.mark.usefixtures("facts")
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ("service", "add", "two words", "--description", "X"),
+        ("service", "add", "urn:x", "--description", "X", "--aggregation-level", "Galaxy"),
+        ("service", "add", "urn:x", "--description", "X", "--aggregation-method", "Median"),
+        ("subscription", "add", "two words", "--requester", PLAYER, "--service", SERVICE),
+        ("subscription", "add", "urn:x", "--requester", "two words", "--service", SERVICE),
+        ("subscription", "add", "urn:x", "--requester", PLAYER, "--service", SERVICE, "--service", "two words"),
+        ("registration", "suspend", "two words"),
+    ],
+)
+def test_an_id_and_a_code_outside_the_contract_are_usage_errors(wrong: tuple[str, ...], run: Run) -> None:
+    ran = run(*wrong)
+    assert (ran.code, ran.out) == (2, "")
+    assert "Invalid value" in ran.err
 
 
 @pytest.mark.usefixtures("facts")
@@ -167,6 +218,12 @@ def test_pods_and_holders_are_imported_and_a_second_import_replaces_them(
         (f"AT2,AT,Linz,Weg,,Europe/Vienna,,{SINCE},\n", "line 2: customer_id is empty"),
         (f"AT2,AT,Linz,Weg,,Europe/Vienna,C1,{SINCE},{SINCE}\n", "line 2: held_until is not later"),
         ("AT2,AT,Linz\n", "line 2: more or fewer cells"),
+        (f"{'A' * 65},AT,Linz,Weg,,Europe/Vienna,C1,{SINCE},\n", "line 2: pod: expected 1 to 64"),
+        (f"AT2,Austria,Linz,Weg,,Europe/Vienna,C1,{SINCE},\n", "line 2: country: expected a country"),
+        (f"AT2,AT,{'x' * 201},Weg,,Europe/Vienna,C1,{SINCE},\n", "line 2: city: expected 1 to 200"),
+        (f"AT2,AT,Linz,bell\a,,Europe/Vienna,C1,{SINCE},\n", "line 2: street: expected 1 to 200"),
+        (f"AT2,AT,Linz,Weg,two words,Europe/Vienna,C1,{SINCE},\n", "line 2: load_area: expected 1 to 200"),
+        (f"AT2,AT,Linz,Weg,,Europe/Vienna,C 1,{SINCE},\n", "line 2: customer_id: expected 1 to 64"),
         (
             f"AT2,AT,Linz,Weg,,Europe/Vienna,C1,{SINCE},\nAT2,AT,Linz,Weg,,Europe/Vienna,C2,{SINCE},\n",
             "PoD AT2 has two",

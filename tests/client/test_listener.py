@@ -39,6 +39,7 @@ from flexiciency.errors import (
 )
 from flexiciency.soap.outgoing import Outgoing
 from flexiciency.soap.posting import Partner, Poster
+from flexiciency.soap.spyne_xml import BodyXml
 from flexiciency.wire.addressing import MARKET_PLACE_URN, MARKET_PLAYER_URN
 from flexiciency.wire.identity import Identity
 from flexiciency.wire.parse import Limits
@@ -331,15 +332,19 @@ def test_a_tampered_push_is_refused_and_leaves_nothing_in_the_inbox(listener: Li
     assert (program.taken, listener.undelivered()) == ([], [])
 
 
-def test_a_hundred_load_curves_of_a_day_take_no_object_per_value(tmp_path: Path, program: Program) -> None:
+def test_a_hundred_load_curves_of_a_day_take_no_object_per_value(
+    tmp_path: Path, program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """9,600 values; objects for each took Spyne about half a second."""
+    read: list[object] = []
+    from_element = BodyXml.from_element
+
+    def noted(self: BodyXml, ctx: object, cls: object, element: object) -> object:
+        read.append(element)
+        return from_element(self, ctx, cls, element)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(BodyXml, "from_element", noted)
     with listening(tmp_path / "inbox.sqlite", Handlers(values_arrived=program.take)) as listener:
-        messages = [push(values(PUSH, pods=100), OPERATION) for _ in range(5)]
-        seconds = []
-        send(listener, push(values(PUSH), OPERATION))
-        for message in messages:
-            start = time.perf_counter()
-            send(listener, message)
-            seconds.append(time.perf_counter() - start)
+        send(listener, push(values(PUSH, pods=100), OPERATION))
     assert sum(len(one.values) for one in program.taken[-1].content.series) == 9_600
-    assert min(seconds) < 0.1
+    assert read == []

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import select, text, update
 
 from flexiciency import app
 from flexiciency.client import B2BSubscription, Location, MarketPlace, ServiceDescription
@@ -14,10 +14,13 @@ from flexiciency.delivery import mirror
 from flexiciency.delivery.directory import changes_after
 from flexiciency.delivery.mirror import age, catch_up
 from flexiciency.domain.registration import Move
+from flexiciency.errors import ReferenceUnknown
 from flexiciency.services.replies import PLAYER as PLAYER_TYPES
-from flexiciency.store import migrate, tables
+from flexiciency.store import directory, migrate, tables
 from flexiciency.store import mirror as copy
 from flexiciency.store.database import Database
+from flexiciency.store.directory import CompanyType, Role
+from flexiciency.store.directory import Registration as Entered
 from flexiciency.store.transaction import transaction
 from flexiciency.wire.addressing import MARKET_PLACE_URN, MARKET_PLAYER_URN
 from tests.delivery.copies import Dso, Place, Player, Slow, serving_dso, serving_place, validated
@@ -159,38 +162,44 @@ def test_what_was_entered_by_hand_stays_beside_the_copy(dso: Dso, known: Player)
     assert dso.refusal(Player(by_hand, dso.world.player, known.calls)) is None
 
 
-def test_of_a_registration_that_both_know_the_market_places_word_counts(world: World, dso: Dso, player: Player) -> None:
+def test_of_a_registration_entered_by_hand_the_operators_word_holds_until_the_market_places_is_adopted(
+    world: World, dso: Dso, player: Player
+) -> None:
+    """Whoever enrols chooses its own Id, perhaps that of somebody whom only this DSO knows."""
     by_hand = issued(world.authority, "by hand")
-    now = datetime.now(UTC)
+    entered = Entered(
+        player.id, "By hand", CompanyType.PUBLIC_BODY, Role.UNREGULATED_DATA_REQUESTER, by_hand.certificate,
+        "https://hand.example.org/",
+    )  # fmt: skip
     with dso.database.begin() as connection:
-        connection.execute(
-            insert(tables.market_player_description).values(
-                id=f"{player.id}:des", company_information="By hand", company_type="PublicBody", contact={}
-            )
-        )
-        connection.execute(
-            insert(tables.market_player_registration).values(
-                id=player.id, description_id=f"{player.id}:des", role=PROVIDER, status="Suspended", since=now
-            )
-        )
-        connection.execute(
-            insert(tables.market_player_authentication).values(
-                id=f"{player.id}:hand", registration_id=player.id, contact_point={}, certificate=b"",
-                fingerprint=by_hand.fingerprint, valid_from=datetime(2020, 1, 1, tzinfo=UTC),
-                valid_until=datetime(2099, 1, 1, tzinfo=UTC),
-            )
-        )  # fmt: skip
-        connection.execute(
-            insert(tables.market_player_location).values(
-                id=f"{player.id}:location", registration_id=player.id, uri="https://hand.example.org/"
-            )
-        )
-    assert dso.refusal(player, by_hand) == "SenderInactive"
+        directory.add_registration(connection, entered, datetime.now(UTC))
+    dso.read()
+    assert (dso.refusal(player), dso.refusal(player, by_hand)) == ("CertificateNotBound", None)
+    with transaction(dso.database) as tx:
+        copy.adopt(tx, player.id)
     dso.read()
     assert (dso.refusal(player), dso.refusal(player, by_hand)) == (None, "CertificateNotBound")
-    stored = dso.row(tables.market_player_registration, player.id)
-    assert (stored.role, stored.description_id) == ("UnregulatedDataRequester", player.enrolment.company.id)
-    assert dso.row(tables.market_player_location, f"{player.id}:location") is None
+    assert dso.row(tables.market_player_registration, player.id).description_id == player.enrolment.company.id
+    with transaction(dso.database) as tx, pytest.raises(ReferenceUnknown):
+        copy.adopt(tx, player.id)
+
+
+def test_a_certificate_that_the_dsos_operator_refuses_does_not_come_back_under_another_id(
+    dso: Dso, known: Player
+) -> None:
+    with dso.database.begin() as connection:
+        directory.withdraw_certificate(connection, known.identity.fingerprint, datetime.now(UTC))
+    known.calls.add_authentication(account_of(known.identity, known.id))
+    dso.read()
+    assert dso.refusal(known) == "CertificateNotBound"
+
+
+def test_a_registration_that_the_dsos_operator_suspended_stays_so(dso: Dso, known: Player) -> None:
+    with dso.database.begin() as connection:
+        directory.set_status(connection, known.id, "Suspended", datetime.now(UTC))
+    known.calls.add_authentication(account_of(issued(dso.world.authority), known.id))
+    dso.read()
+    assert dso.refusal(known) == "SenderInactive"
 
 
 def test_a_certificate_that_the_dsos_operator_withdrew_stays_so(dso: Dso, known: Player) -> None:

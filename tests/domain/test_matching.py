@@ -1,9 +1,11 @@
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import product
 
 import pytest
 
+from flexiciency.domain import matching
 from flexiciency.domain.matching import (
     MOST_PLACES,
     Description,
@@ -148,6 +150,20 @@ def test_names_of_places_overlap_without_case(
     attribute: str, part: str, offered: tuple[str, ...], asked: tuple[str, ...], *, fits: bool
 ) -> None:
     assert found(attribute, located(**{part: offered}), wanted(located(**{part: asked}))).fits is fits
+
+
+def test_names_are_folded_once_for_all_comparisons(monkeypatch: pytest.MonkeyPatch) -> None:
+    folded = Counter[str]()
+
+    def counted(_form: str, name: str) -> str:
+        folded[name] += 1
+        return name
+
+    monkeypatch.setattr(matching, "normalize", counted)
+    here = located(cities=("Folded once", "Once folded"))
+    for number in range(3):
+        assert not matches(here, wanted(located(cities=(f"Elsewhere {number}",))))
+    assert folded["Folded once"] == folded["Once folded"] == 1
 
 
 @pytest.mark.parametrize(

@@ -12,13 +12,13 @@ from flexiciency.client.ids import new_id
 from flexiciency.client.market_objects import Company, Enrolment, Location
 from flexiciency.client.market_writing import enrolment as written_enrolment
 from flexiciency.domain.registration import Move
-from flexiciency.errors import PartnerFault
+from flexiciency.errors import PartnerFault, StateConflict
 from flexiciency.store import tables
 from flexiciency.store.database import Database
 from flexiciency.wire.addressing import new_message_id
 from flexiciency.wire.authority import Authority
 from flexiciency.wire.identity import Identity, valid_between
-from tests.gateway import added, bytes_of, gateway, market_place_of, refusal, rows
+from tests.gateway import added, gateway, rows
 from tests.services.enrolling import (
     PROVIDER,
     REQUESTER,
@@ -263,24 +263,28 @@ def test_of_several_certificates_each_must_be_trusted(
 def test_a_certificate_of_another_company_is_refused(
     world: World, url: str, database: Database, newcomer: Identity
 ) -> None:
-    enrol(world, url, newcomer, enrolment_of(newcomer))
+    enrolled(world, url, database, newcomer)
     fault = refused(world, url, database, newcomer, enrolment_of(newcomer))
     assert fault.partner_code == "IdentifierTaken"
     assert fault.path == "EnrolMarketPlayer/MarketPlayerAuthentication/Certificate"
 
 
-def test_of_companies_that_enrol_one_certificate_at_once_one_is_stored(
-    world: World, url: str, newcomer: Identity
+def test_of_companies_that_enrol_one_certificate_at_once_one_is_approved(
+    world: World, url: str, database: Database, newcomer: Identity
 ) -> None:
-    def outcome(wanted: Enrolment) -> str:
+    wanted = [enrolment_of(newcomer) for _ in range(4)]
+
+    def outcome(one: Enrolment) -> str:
         try:
-            return enrol(world, url, newcomer, wanted).status
-        except PartnerFault as fault:
-            return fault.partner_code
+            return operate(database, one.registration.id, Move.APPROVE)
+        except StateConflict as conflict:
+            return conflict.code
 
     with ThreadPoolExecutor(4) as pool:
-        outcomes = sorted(pool.map(outcome, [enrolment_of(newcomer) for _ in range(4)]))
-    assert outcomes == ["IdentifierTaken"] * 3 + ["Pending"]
+        stored = [one.status for one in pool.map(lambda one: enrol(world, url, newcomer, one), wanted)]
+        outcomes = sorted(pool.map(outcome, wanted))
+    assert stored == ["Pending"] * 4
+    assert outcomes == ["Active"] + ["StateConflict"] * 3
 
 
 def test_a_certificate_is_free_again_once_its_company_has_withdrawn(
@@ -343,34 +347,18 @@ def test_nobody_joins_the_company_of_somebody_else(
     assert (fault.partner_code, fault.path) == ("IdentifierTaken", "EnrolMarketPlayer/MarketPlayerDescription/Id")
 
 
-def test_a_joining_registration_may_share_an_address_with_its_company(
+def test_an_address_that_is_enrolled_serves_nobody_who_is_active_already(
     world: World, url: str, database: Database, newcomer: Identity
 ) -> None:
     known = enrolled(world, url, database, newcomer)
     second = joining(known.company, newcomer, PROVIDER)
     shared = Location(uri=URI, registrations=(known.registration.id, second.registration.id))
     wanted = replace(registration(second, locations=(shared.id,)), locations=(shared,))
-    assert enrol(world, url, newcomer, wanted).locations == (shared.id,)
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["Ενέργεια Αθηνών", "طاقة دبي", "国家电网", "ДТЕК", "⚡🔌 Co.", "Zo\u0308e & <Sons>", "\u0301", "a\u200b\u202eb"],
-)
-def test_a_name_in_any_script_comes_back_as_it_was(world: World, url: str, newcomer: Identity, name: str) -> None:
-    wanted = enrolment_of(newcomer, name=name)
-    enrol(world, url, newcomer, wanted)
-    with calling(world, url, newcomer, wanted.registration.id) as caller:
-        assert caller.read_registration(wanted.registration.id).company == wanted.company
-
-
-@pytest.mark.parametrize("text", ["\0", "\x01", "\x0b", "\x1f", "\ufffe", "&#0;", "&#1;", "&#xFFFE;"])
-def test_a_control_character_is_no_xml(world: World, url: str, database: Database, text: str) -> None:
-    sender, before = market_place_of(world, url), rows(database)
-    data = bytes_of(sender.seal_content(b"<a>in a name</a>", "EnrolMarketPlayer"))
-    heard = sender.post_bytes(data.replace(b"in a name", text.encode()))
-    assert refusal(heard, world.anchors).code == "NotXml"
-    assert set(added(before, database)) <= EVIDENCE
+    fault = refused(world, url, database, newcomer, wanted)
+    assert (fault.partner_code, fault.path) == (
+        "ReferenceUnknown",
+        "EnrolMarketPlayer/MarketPlayerLocation/MarketPlayerRegistrationRef",
+    )
 
 
 def test_the_certificate_is_kept_to_the_byte(world: World, url: str, database: Database, newcomer: Identity) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from flexiciency.cli import opening
+from flexiciency.cli.entered import IDENTIFIER
 from flexiciency.cli.output import done, show
 from flexiciency.errors import GatewayError
 from flexiciency.store import market_records
@@ -34,6 +35,16 @@ def show_directory(as_json: Annotated[bool, typer.Option("--json", help="JSON in
         *counts,
     ]
     show("Directory", rows, ("kind", "status", "value"), as_json=as_json)
+
+
+@cli.command()
+def adopt(identifier: Annotated[str, typer.Argument(callback=IDENTIFIER.option)]) -> None:
+    """Take the Market Place's word for a registration that was entered by hand; until then the entry holds."""
+    from flexiciency.store import mirror  # noqa: PLC0415  slow to import: other commands do without
+
+    with opening.database() as base, transaction(base) as tx:
+        mirror.adopt(tx, identifier)
+    done(f"{identifier} will be as the Market Place says, once the directory has been read again.")
 
 
 @cli.command()

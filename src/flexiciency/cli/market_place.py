@@ -1,5 +1,6 @@
 """`flexiciency market-place`: what the operator of the Market Place enters, decides and looks up."""
 
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -8,14 +9,16 @@ from cryptography import x509
 
 from flexiciency.cli import opening
 from flexiciency.cli.certificates import describe as in_one_line
+from flexiciency.cli.entered import ADDRESS, TEXT
 from flexiciency.cli.findings import show_findings
 from flexiciency.cli.operator import Identifier, Json, Text
 from flexiciency.cli.output import done, show
+from flexiciency.config import HostSettings, SettingMissing
 from flexiciency.domain.registration import Move
 from flexiciency.domain.subscription import SubscriptionStatus
 from flexiciency.errors import GatewayError
-from flexiciency.soap.posting import check_url
 from flexiciency.store import market, market_place, market_records
+from flexiciency.store.database import Database
 from flexiciency.store.market_place import Description
 from flexiciency.store.transaction import Query, Transaction, transaction
 
@@ -37,10 +40,20 @@ class NotConfirmed(GatewayError):  # noqa: N818  named like the coded errors
     """Whose certificate a registration signs with has not been confirmed; the message says which one it is."""
 
 
+def _hosted() -> AbstractContextManager[Database]:
+    """The Market Place's database. Raises SettingMissing elsewhere: nobody would see what is entered there."""
+    if not HostSettings().hosts_market_place:
+        raise SettingMissing(
+            "This gateway hosts no Market Place: hosts_market_place is not set in flexiciency.toml, nor as "
+            "FLEXICIENCY_HOSTS_MARKET_PLACE. Run the command where the Market Place is, or set it."
+        )
+    return opening.database()
+
+
 @cli.command()
 def describe(
     purpose: Text, legal_information: Text, contact_details: Text, stakeholder_and_community: Text,
-    help_text: Annotated[str, typer.Option("--help-text")], usage_condition: Text,
+    help_text: Annotated[str, typer.Option("--help-text", callback=TEXT.option)], usage_condition: Text,
 ) -> None:  # fmt: skip
     """Say what this Market Place is (MKP-DES), or change what was said."""
     said = Description(
@@ -51,27 +64,31 @@ def describe(
         help=help_text,
         usage_condition=usage_condition,
     )
-    with opening.database() as base, transaction(base) as tx:
+    with _hosted() as base, transaction(base) as tx:
         market_place.set_description(tx, said)
     done("The Market Place is described.")
 
 
 @location.command("set")
-def set_location(identifier: Identifier, uri: Annotated[str, typer.Argument(help="URL of the service.")]) -> None:
+def set_location(
+    identifier: Identifier, uri: Annotated[str, typer.Argument(help="URL of the service.", callback=ADDRESS.option)]
+) -> None:
     """Enter an access point (MKP-ADD), or change its address; who enrols names it."""
-    try:
-        check_url(uri)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
-    with opening.database() as base, transaction(base) as tx:
+    with _hosted() as base, transaction(base) as tx:
         market_place.set_location(tx, identifier, uri)
     done(f"{identifier} is {uri}")
+
+
+@location.command("list")
+def list_locations(as_json: Json = False) -> None:
+    """Access points; a newcomer is told the id of one to enrol at."""
+    _list("Access points", market_records.locations(), ("id", "uri"), as_json=as_json)
 
 
 @location.command("remove")
 def remove_location(identifier: Identifier) -> None:
     """Take away an access point that no certificate is enrolled at."""
-    with opening.database() as base, transaction(base) as tx:
+    with _hosted() as base, transaction(base) as tx:
         market_place.remove_location(tx, identifier)
     done(f"{identifier} is gone.")
 
@@ -94,10 +111,16 @@ def approve(
 ) -> None:
     """Make a Pending registration Active, once it is certain whose certificate it signs with."""
     told = {fingerprint.replace(":", "").replace(" ", "").lower() for fingerprint in fingerprints or ()}
-    with opening.database() as base, transaction(base) as tx:
+    with _hosted() as base, transaction(base) as tx:
         market.lock(tx)  # so that no certificate comes between the look and the approval
         (bound,) = tx.read(market_records.certificates(identifier))
         shown = "; ".join(in_one_line(x509.load_der_x509_certificate(one.certificate)) for one in bound)
+        wrong = told - {one.fingerprint for one in bound}
+        if wrong:
+            raise NotConfirmed(
+                f"{min(wrong)} is no certificate of {identifier}, which signs with {shown}. Do not approve it: ask the "
+                "player, by another channel than this registration, what it has enrolled."
+            )
         if bound and told != {one.fingerprint for one in bound} and (told or not yes):
             raise NotConfirmed(
                 f"{identifier} signs with {shown}. Compare with what the player says, by another channel than this "
@@ -110,7 +133,7 @@ def approve(
 @cli.command()
 def suspend(identifier: Identifier) -> None:
     """Refuse what a registration sends, until the operator reactivates it."""
-    with opening.database() as base, transaction(base) as tx:
+    with _hosted() as base, transaction(base) as tx:
         _move(tx, identifier, Move.SUSPEND)
     done(f"{identifier} is Suspended.")
 
@@ -118,7 +141,7 @@ def suspend(identifier: Identifier) -> None:
 @cli.command()
 def reactivate(identifier: Identifier) -> None:
     """Take what a suspended registration sends again."""
-    with opening.database() as base, transaction(base) as tx:
+    with _hosted() as base, transaction(base) as tx:
         _move(tx, identifier, Move.REACTIVATE)
     done(f"{identifier} is Active.")
 
@@ -126,7 +149,7 @@ def reactivate(identifier: Identifier) -> None:
 @cli.command()
 def withdraw(identifier: Identifier) -> None:
     """Refuse what a registration sends, for good, and withdraw what it has published."""
-    with opening.database() as base, transaction(base) as tx:
+    with _hosted() as base, transaction(base) as tx:
         _move(tx, identifier, Move.WITHDRAW)
     done(f"{identifier} is Withdrawn.")
 
@@ -162,7 +185,7 @@ def why(
     """Why an offer and a subscription match or do not: every attribute of each pair of their descriptions."""
     from flexiciency.services.matching import why as findings_of  # noqa: PLC0415  slow to import: others do without
 
-    with opening.database() as base, transaction(base) as tx:
+    with _hosted() as base, transaction(base) as tx:
         pairs = findings_of(tx, offer, subscription)
     show_findings([(one.offered_id, one.wanted_id, one.findings) for one in pairs], as_json=as_json)
 
@@ -178,6 +201,6 @@ def _move(tx: Transaction, identifier: str, move: Move) -> None:
 
 
 def _list(title: str, query: Query, columns: tuple[str, ...], *, as_json: bool) -> None:
-    with opening.database() as base, transaction(base) as tx:
+    with _hosted() as base, transaction(base) as tx:
         (rows,) = tx.look_up(query)
     show(title, rows, columns, as_json=as_json)

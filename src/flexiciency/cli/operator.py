@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from zoneinfo import available_timezones
 
 import typer
@@ -13,11 +13,11 @@ from sqlalchemy import Connection
 
 from flexiciency.cli import opening
 from flexiciency.cli.certificates import describe, load
+from flexiciency.cli.entered import ADDRESS, COUNTRY, IDENTIFIER, PLACE_NAME, POD, TEXT, Kind
 from flexiciency.cli.output import FileInvalid, done, show
 from flexiciency.config import Settings
 from flexiciency.contract.series import Quantity, TimeStep
 from flexiciency.errors import IdentifierTaken
-from flexiciency.soap.posting import check_url
 from flexiciency.store import directory
 from flexiciency.store.directory import CompanyType, Registration, Role, Service, Subscription
 from flexiciency.store.pods import PodRecord, import_pods
@@ -38,38 +38,20 @@ PARTS = {
     "pods": pods,
 }
 
-
-def _checked_identifier(value: str) -> str:
-    if not re.fullmatch(r"[!-~]{1,200}", value):  # com:Identifier
-        raise typer.BadParameter("an identifier is 1 to 200 printable ASCII characters without spaces")
-    return value
-
-
-def _checked_identifiers(values: list[str]) -> list[str]:
-    return [_checked_identifier(value) for value in values]
-
-
-def _checked_text(value: str) -> str:
-    if not value.strip():
-        raise typer.BadParameter("it is empty")
-    return value
-
-
-def _checked_uri(value: str | None) -> str | None:
-    if value is not None:
-        try:
-            check_url(value)
-        except ValueError as error:
-            raise typer.BadParameter(str(error)) from None
-    return value
-
-
-Identifier = Annotated[str, typer.Argument(callback=_checked_identifier)]
-Text = Annotated[str, typer.Option(callback=_checked_text)]
+Identifier = Annotated[str, typer.Argument(callback=IDENTIFIER.option)]
+Name = Annotated[str, typer.Option(callback=PLACE_NAME.option)]
+Text = Annotated[str, typer.Option(callback=TEXT.option)]
+Level = Literal["None", "Country", "City", "Street", "Portfolio"]
+Method = Literal["Sum", "Mean"]
 Json = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
 Certificate = Annotated[Path, typer.Option(exists=True, dir_okay=False, help="PEM certificate to bind.")]
 COLUMNS = ("pod", "country", "city", "street", "load_area", "time_zone", "customer_id", "held_from", "held_until")
 REQUIRED = tuple(name for name in COLUMNS if name not in ("load_area", "held_until"))
+KINDS = {
+    "pod": POD, "country": COUNTRY, "city": PLACE_NAME, "street": PLACE_NAME, "load_area": IDENTIFIER,
+    "customer_id": POD,
+}  # fmt: skip
+"""What cells hold; a load area has the characters of an identifier, and a customer's id those of a PoD."""
 
 
 @database.command()
@@ -81,11 +63,11 @@ def upgrade() -> None:
 
 @registration.command("add")
 def add_registration(
-    identifier: Identifier, company: Text, role: Annotated[Role, typer.Option()],
+    identifier: Identifier, company: Name, role: Annotated[Role, typer.Option()],
     certificate: Certificate, company_type: CompanyType = CompanyType.ENERGY_UNREGULATED_PLAYER,
     uri: Annotated[
         str | None,
-        typer.Option(help="Where to push to; without it, messages wait in the mailbox.", callback=_checked_uri),
+        typer.Option(help="Where to push to; without it, messages wait in the mailbox.", callback=ADDRESS.option),
     ] = None,
 ) -> None:  # fmt: skip
     """Enter a registration as Active, with the certificate it signs with and the address it is pushed to."""
@@ -161,7 +143,7 @@ def list_channels(as_json: Json = False) -> None:
 def add_service(
     identifier: Identifier, description: Text,
     quantity: Quantity = Quantity.ENERGY_CONSUMPTION, time_step: TimeStep = TimeStep.PT15M,
-    aggregation_level: str = "None", aggregation_method: str | None = None,
+    aggregation_level: Level = "None", aggregation_method: Method | None = None,
     consent: Annotated[bool, typer.Option(help="CustomerConsentMandatory.")] = True,
 ) -> None:  # fmt: skip
     """Enter a data service that this DSO provides."""
@@ -186,9 +168,9 @@ def list_services(as_json: Json = False) -> None:
 
 @subscription.command("add")
 def add_subscription(
-    identifier: Identifier, requester: Annotated[str, typer.Option(callback=_checked_identifier)],
-    services: Annotated[list[str], typer.Option("--service", callback=_checked_identifiers)],
-    data_details: str = "As the service describes", processing_details: str = "As agreed",
+    identifier: Identifier, requester: Annotated[str, typer.Option(callback=IDENTIFIER.option)],
+    services: Annotated[list[str], typer.Option("--service", callback=IDENTIFIER.option)],
+    data_details: Text = "As the service describes", processing_details: Text = "As agreed",
 ) -> None:  # fmt: skip
     """Enter a subscription of a requester to services of this DSO, as Validated."""
     settings = Settings()
@@ -237,6 +219,8 @@ def _record(line: dict[str, str]) -> PodRecord:
         raise ValueError("more or fewer cells than the header has")
     if empty := [name for name in REQUIRED if not line[name].strip()]:
         raise ValueError(f"{empty[0]} is empty")
+    for name, kind in KINDS.items():
+        _check_cell(name, line[name], kind)
     if line["time_zone"] not in available_timezones():
         raise ValueError(f"{line['time_zone']!r} is no IANA time zone; write Europe/Vienna or the like")
     held_from = _instant(line["held_from"])
@@ -248,6 +232,14 @@ def _record(line: dict[str, str]) -> PodRecord:
         load_area=line["load_area"] or None, time_zone=line["time_zone"], customer_id=line["customer_id"],
         held_from=held_from, held_until=held_until,
     )  # fmt: skip
+
+
+def _check_cell(name: str, cell: str, kind: Kind) -> None:
+    try:
+        if cell:
+            kind.check(cell)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
 
 
 def _instant(text: str) -> datetime:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from flexiciency.cli.entered import COUNTRY, EMAIL, PLACE_NAME, POD, POSTAL_CODE, TELEPHONE, TEXT
 from flexiciency.client import Company, ContactDetails, Criteria, ServiceDescription, ServiceLocalization, Territory
 from flexiciency.client.ids import new_id
 from flexiciency.client.market_objects import AggregationLevel, AggregationMethod, CompanyType, Period
@@ -67,6 +68,9 @@ def instant(text: str) -> datetime:
 def territory(text: str) -> Territory:
     """COUNTRY[:CITY[:POD_PREFIX]], a part being empty where it is not known; for options."""
     country, city, pod_prefix = [*text.split(":", 2), "", ""][:3]
+    COUNTRY.option(country)
+    PLACE_NAME.option(city or None)
+    POD.option(pod_prefix or None)
     return Territory(country=country, city=city or None, pod_prefix=pod_prefix or None)
 
 
@@ -84,10 +88,18 @@ class ServiceOptions:
     end: Annotated[
         datetime | None, typer.Option("--until", parser=instant, metavar="TIME", help="Its end, not included.")
     ] = None
-    country: Annotated[list[str] | None, typer.Option(help="Localization: a country (AT); repeatable.")] = None
-    city: Annotated[list[str] | None, typer.Option(help="Localization: a city; repeatable.")] = None
-    street: Annotated[list[str] | None, typer.Option(help="Localization: a street; repeatable.")] = None
-    pod: Annotated[list[str] | None, typer.Option(help="Localization: a PoD; * and ? mask; repeatable.")] = None
+    country: Annotated[
+        list[str] | None, typer.Option(help="Localization: a country (AT); repeatable.", callback=COUNTRY.option)
+    ] = None
+    city: Annotated[
+        list[str] | None, typer.Option(help="Localization: a city; repeatable.", callback=PLACE_NAME.option)
+    ] = None
+    street: Annotated[
+        list[str] | None, typer.Option(help="Localization: a street; repeatable.", callback=PLACE_NAME.option)
+    ] = None
+    pod: Annotated[
+        list[str] | None, typer.Option(help="Localization: a PoD; * and ? mask; repeatable.", callback=POD.option)
+    ] = None
     consent: Annotated[bool | None, typer.Option("--consent/--no-consent", help="CustomerConsentMandatory.")] = None
 
     def criteria(self) -> Criteria | None:
@@ -135,16 +147,18 @@ class ServiceOptions:
 class CompanyOptions:
     """A company (MPL-DES) that enrols."""
 
-    company: Annotated[str, typer.Option(help="Name of the company.")]
+    company: Annotated[str, typer.Option(help="Name of the company.", callback=PLACE_NAME.option)]
     company_type: Annotated[CompanyType, typer.Option(help="CompanyType.")]
     subtype: Annotated[str, typer.Option(help="CompanySubtype: DSO, Retailer, ESCO, Aggregator, …, Other.")]
-    email: Annotated[str, typer.Option(help="E-mail address.")]
-    city: Annotated[str, typer.Option(help="City of the company.")]
-    country: Annotated[str, typer.Option(help="Its country (AT).")]
-    information: Annotated[str | None, typer.Option(help="CompanyInformation; by default the name.")] = None
-    street: Annotated[str | None, typer.Option(help="Street and number.")] = None
-    postal_code: Annotated[str | None, typer.Option(help="Postal code.")] = None
-    telephone: Annotated[str | None, typer.Option(help="Telephone number.")] = None
+    email: Annotated[str, typer.Option(help="E-mail address.", callback=EMAIL.option)]
+    city: Annotated[str, typer.Option(help="City of the company.", callback=PLACE_NAME.option)]
+    country: Annotated[str, typer.Option(help="Its country (AT).", callback=COUNTRY.option)]
+    information: Annotated[
+        str | None, typer.Option(help="CompanyInformation; by default the name.", callback=TEXT.option)
+    ] = None
+    street: Annotated[str | None, typer.Option(help="Street and number.", callback=PLACE_NAME.option)] = None
+    postal_code: Annotated[str | None, typer.Option(help="Postal code.", callback=POSTAL_CODE.option)] = None
+    telephone: Annotated[str | None, typer.Option(help="Telephone number.", callback=TELEPHONE.option)] = None
     territories: Annotated[
         list[Territory] | None,
         typer.Option(

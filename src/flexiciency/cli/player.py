@@ -9,6 +9,7 @@ import typer
 from flexiciency.cli import player_find, player_services
 from flexiciency.cli.calling import market_place, own_certificate
 from flexiciency.cli.certificates import describe, load
+from flexiciency.cli.entered import EMAIL, IDENTIFIER, PLACE_NAME, URI
 from flexiciency.cli.options import CompanyOptions, expanded
 from flexiciency.cli.output import done, show
 from flexiciency.client import Account, Company, ContactPoint, Enrolment, Location, MarketPlace, Registration, new_id
@@ -22,8 +23,11 @@ cli.add_typer(certificate, name="certificate")
 cli.add_typer(player_find.find, name="find")
 
 Json = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
-Address = Annotated[str | None, typer.Option("--uri", help="Where pushes go (MPL-ADD); without it they wait.")]
-RegistrationId = Annotated[str | None, typer.Argument(help="MPL-REG id; by default ours.")]
+Address = Annotated[
+    str | None,
+    typer.Option("--uri", help="Where pushes go (MPL-ADD); without it they wait.", callback=URI.option),
+]
+RegistrationId = Annotated[str | None, typer.Argument(help="MPL-REG id; by default ours.", callback=IDENTIFIER.option)]
 
 
 @cli.command()
@@ -31,9 +35,15 @@ RegistrationId = Annotated[str | None, typer.Argument(help="MPL-REG id; by defau
 def enrol(
     role: Annotated[Role, typer.Option(help="Role; `add-role` enrols for another.")],
     company: CompanyOptions,
-    market_place_location: Annotated[str, typer.Option(help="MKP-ADD id of the access point; its operator tells it.")],
+    market_place_location: Annotated[
+        str,
+        typer.Option(help="MKP-ADD id of the access point; its operator tells it.", callback=IDENTIFIER.option),
+    ],
     uri: Address = None,
-    contact: Annotated[str | None, typer.Option(help="Name of the contact point; by default the company.")] = None,
+    contact: Annotated[
+        str | None,
+        typer.Option(help="Name of the contact point; by default the company.", callback=PLACE_NAME.option),
+    ] = None,
 ) -> None:
     """Enrol in one role, with the certificate that signs; the operator of the Market Place then approves it."""
     set_already = PlayerSettings().registration_id
@@ -101,7 +111,7 @@ def leave(
 
 
 @cli.command()
-def address(uri: Annotated[str, typer.Argument(help="URL that pushes go to.")]) -> None:
+def address(uri: Annotated[str, typer.Argument(help="URL that pushes go to.", callback=URI.option)]) -> None:
     """Have pushes sent to this address (MPL-ADD): the first one that we have changes, else it is a new one."""
     with market_place() as client:
         known = client.read_registration(client.registration_id).locations
@@ -114,8 +124,12 @@ def address(uri: Annotated[str, typer.Argument(help="URL that pushes go to.")]) 
 @certificate.command("add")
 def add_certificate(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="PEM certificate.")],
-    contact: Annotated[str | None, typer.Option(help="Name of its contact point; by default as now.")] = None,
-    email: Annotated[str | None, typer.Option(help="E-mail address of it; by default as now.")] = None,
+    contact: Annotated[
+        str | None, typer.Option(help="Name of its contact point; by default as now.", callback=PLACE_NAME.option)
+    ] = None,
+    email: Annotated[
+        str | None, typer.Option(help="E-mail address of it; by default as now.", callback=EMAIL.option)
+    ] = None,
 ) -> None:
     """Bind one more certificate to our company; those that we have stay valid."""
     added = load(file)
@@ -134,7 +148,9 @@ def add_certificate(
 
 
 @certificate.command("withdraw")
-def withdraw_certificate(account_id: Annotated[str, typer.Argument(help="MPL-AUT id, as `show` lists it.")]) -> None:
+def withdraw_certificate(
+    account_id: Annotated[str, typer.Argument(help="MPL-AUT id, as `show` lists it.", callback=IDENTIFIER.option)],
+) -> None:
     """Have a certificate of our company refused from now on; never the last one."""
     with market_place() as client:
         client.withdraw_authentication(account_id)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from flexiciency.cli.calling import MOST_ON_A_PAGE, every, market_place, offers_of, subscriptions_of
+from flexiciency.cli.entered import IDENTIFIER, TEXT
 from flexiciency.cli.options import ServiceOptions, expanded
 from flexiciency.cli.output import done, show
 from flexiciency.client import B2BSubscription, ServiceDescription, ServiceOffer, ServiceSubscription, new_id
@@ -14,14 +15,25 @@ from flexiciency.client.market_objects import B2BStatus, ServiceType
 from flexiciency.errors import ReferenceUnknown
 
 Json = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
-Id = Annotated[str | None, typer.Option("--id", help="Its id; one that is published already gets its next version.")]
-Type = Annotated[ServiceType, typer.Option("--type", help="Service type.")]
-Description = Annotated[str | None, typer.Option(help="ShortDescription: what the service is about.")]
-Usage = Annotated[str | None, typer.Option(help="UsageDetails: what its user must have; by default --description.")]
-Services = Annotated[
-    list[str] | None, typer.Option("--service", help="MKP-SRV-DES id that exists already; repeatable.")
+Id = Annotated[
+    str | None,
+    typer.Option(
+        "--id", help="Its id; one that is published already gets its next version.", callback=IDENTIFIER.option
+    ),
 ]
-Match = Annotated[str, typer.Argument(help="B2B-SRV-SUB id.")]
+Type = Annotated[ServiceType, typer.Option("--type", help="Service type.")]
+Description = Annotated[
+    str | None, typer.Option(help="ShortDescription: what the service is about.", callback=TEXT.option)
+]
+Usage = Annotated[
+    str | None,
+    typer.Option(help="UsageDetails: what its user must have; by default --description.", callback=TEXT.option),
+]
+Services = Annotated[
+    list[str] | None,
+    typer.Option("--service", help="MKP-SRV-DES id that exists already; repeatable.", callback=IDENTIFIER.option),
+]
+Match = Annotated[str, typer.Argument(help="B2B-SRV-SUB id.", callback=IDENTIFIER.option)]
 
 MATCHES = (
     "id", "status", "version", "provider", "requester", "validated_at", "data_details", "services", "offers",
@@ -77,9 +89,11 @@ def subscribe(
 
 @expanded
 def describe(
-    services: ServiceOptions, description: Annotated[str, typer.Option(help="ShortDescription.")],
+    services: ServiceOptions, description: Annotated[str, typer.Option(help="ShortDescription.", callback=TEXT.option)],
     usage: Usage = None,
-    identifier: Annotated[str | None, typer.Option("--id", help="Its id; one of ours that is known changes.")] = None,
+    identifier: Annotated[
+        str | None, typer.Option("--id", help="Its id; one of ours that is known changes.", callback=IDENTIFIER.option)
+    ] = None,
 ) -> None:  # fmt: skip
     """Publish a service description (MKP-SRV-DES) alone, for offers to refer to."""
     with market_place() as client:
@@ -87,7 +101,9 @@ def describe(
     done(f"{stored.id} is described.")
 
 
-def withdraw(identifier: Annotated[str, typer.Argument(help="MKP-SRV-OFF or MKP-SRV-SUB id.")]) -> None:
+def withdraw(
+    identifier: Annotated[str, typer.Argument(help="MKP-SRV-OFF or MKP-SRV-SUB id.", callback=IDENTIFIER.option)],
+) -> None:
     """Withdraw an offer or a subscription of ours, for good."""
     with market_place() as client:
         own = client.read_registration(client.registration_id).registration

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from itertools import product
 from unicodedata import normalize
 
@@ -19,6 +20,7 @@ MOST_PLACES = 500
 
 _ABSENT = "absent"
 _ANY, _EACH = "*", "+"
+_ANYWHERE = frozenset({_ANY})
 _SHOWN = 5
 _TIME_STEPS = {step.seconds: step.value for step in TimeStep}
 
@@ -145,11 +147,11 @@ def lookup_keys(description: Description) -> frozenset[str]:
     return _keys(description, set(product(asked_countries, asked_cities)))
 
 
-def _indexed_places(description: Description) -> tuple[set[str], set[str]]:
+def _indexed_places(description: Description) -> tuple[frozenset[str], frozenset[str]]:
     """Countries and cities to index by; `*` stands for what is absent and so fits everywhere."""
     place = description.localization or Localization()
-    countries, cities = _folded(place.countries) or {_ANY}, _folded(place.cities) or {_ANY}
-    return (countries, cities) if len(countries) * len(cities) <= MOST_PLACES else (countries, {_ANY})
+    countries, cities = _folded(place.countries) or _ANYWHERE, _folded(place.cities) or _ANYWHERE
+    return (countries, cities) if len(countries) * len(cities) <= MOST_PLACES else (countries, _ANYWHERE)
 
 
 def _keys(description: Description, places: set[tuple[str, str]]) -> frozenset[str]:
@@ -268,9 +270,10 @@ def _some_pod_fits(one: str, other: str) -> bool:
     return fits[0]
 
 
-def _folded(names: tuple[str, ...]) -> set[str]:
-    """Names compare without case, and however their accents are encoded."""
-    return {normalize("NFC", name).casefold() for name in names}
+@lru_cache(maxsize=1024)
+def _folded(names: tuple[str, ...]) -> frozenset[str]:
+    """Names compare without case, and however their accents are encoded. Kept: the next comparison asks again."""
+    return frozenset(normalize("NFC", name).casefold() for name in names)
 
 
 def _interval(period: tuple[datetime, datetime] | None) -> str:

@@ -21,6 +21,7 @@ from flexiciency.services.replies import MARKET_PLACE
 from flexiciency.soap.endpoint import Call
 from flexiciency.soap.spyne_service import Handler
 from flexiciency.store import market, registrations
+from flexiciency.store.directory import ENTERED
 from flexiciency.store.registrations import Account, Company, Location
 from flexiciency.store.transaction import Row, Transaction
 from flexiciency.wire.trust import TrustAnchors
@@ -131,11 +132,19 @@ def _check_references(call: Call, message: Any) -> None:
                 path=f"{path}/MarketPlayerRegistrationRef",
             )
     ids = [asked.Id, described.Id, *(one.Id for one in (*accounts, *locations))]
+    for identifier in ids:
+        must_not_be_reserved(identifier, call.operation.name)
     twice = [one for one, count in Counter(ids).items() if count > 1]
     if twice:
         raise IdentifierTaken(
             f"{twice[0]} is the Id of two objects of the request. Give each its own.", path=call.operation.name
         )
+
+
+def must_not_be_reserved(identifier: str, path: str) -> None:
+    """What an operator enters has ids that nobody else can take. Raises IdentifierTaken."""
+    if identifier.startswith(ENTERED):
+        raise IdentifierTaken(f"{identifier} begins with {ENTERED}, which is reserved. Mint urn:uuid:….", path=path)
 
 
 def _must_agree(path: str, found: list[str], expected: list[str]) -> None:
@@ -195,7 +204,7 @@ def _check_joining(call: Call, tx: Transaction, company: Company, stored: Row) -
 
 
 def _check_company_members(call: Call, asked: _Asked, stored: list[Row]) -> None:
-    """MPL-DES names the company's registrations, MPL-ADD none but these."""
+    """MPL-DES names the company's registrations, MPL-ADD the newcomer alone: it may never be approved."""
     newcomer = {asked.registration_id}
     shown, every = (set(stored[0].registrations), set(stored[0].with_pending)) if stored else (set(), set())
     if not shown <= asked.named - newcomer <= every:
@@ -205,10 +214,11 @@ def _check_company_members(call: Call, asked: _Asked, stored: list[Row]) -> None
             path=f"{call.operation.name}/MarketPlayerDescription/MarketPlayerRegistrationRef",
         )
     for path, location in _placed(call, _LOCATION, asked.locations):
-        foreign = set(location.registrations) - newcomer - every
-        if foreign:
+        others = set(location.registrations) - newcomer
+        if others:
             raise ReferenceUnknown(
-                f"{min(foreign)} is no registration of the company {asked.company.id}.",
+                f"{min(others)} is not the registration that enrols. An address that is enrolled serves that one "
+                "alone; once it is Active, UpdateMarketPlayerLocation has it serve others of the company too.",
                 path=f"{path}/MarketPlayerRegistrationRef",
             )
 

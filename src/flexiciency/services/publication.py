@@ -22,7 +22,7 @@ from flexiciency.store import market, publications
 from flexiciency.store.publications import Description, Kind, Publication
 from flexiciency.store.transaction import Row, Transaction
 
-MOST_DETAILS = 50
+MOST_DETAILS = 20
 """Service descriptions in one offer or subscription: each is compared with each of what may match."""
 
 
@@ -132,7 +132,9 @@ class PublicationService:
         service_description.must_know_references(tx, [(sent, path)])
         described = service_description.read(sent, stored and stored.service_type, path)
         if service_description.put(tx, call.speaker.id, [(described, path)], {row.id: row for row in rows}):
-            self._matching.match(tx, sorted({holder.publication_id for holder in holders}), call.now)
+            held = sorted({holder.publication_id for holder in holders})
+            _must_stay_few(tx, call.speaker.id, held, f"{path}/Localization")
+            self._matching.match(tx, held, call.now)
         tx.flush()
         (rows,) = tx.look_up(publications.descriptions([sent.Id]))
         return MARKET_PLACE.PublishServiceDescriptionResponse(
@@ -152,6 +154,7 @@ class PublicationService:
         inline = [(one.described, one.path) for one in sent.details if one.described is not None]
         service_description.must_know_references(tx, inline, sent.id)
         described = [one for detail in sent.details if (one := _described(sent, detail, known)) is not None]
+        _must_be_few(sent, known, described)
         changed = service_description.put(tx, sent.party_id, described, known.descriptions)
         publications.put(
             tx, publication_id=sent.id, kind=sent.kind, party_id=sent.party_id, service_type=sent.service_type,
@@ -259,6 +262,25 @@ def _described(sent: _Sent, detail: _Detail, known: _Known) -> tuple[Description
         service_description.must_be_complete(description, detail.path)
     _must_be_of_one_type(sent, detail, holders)
     return description, detail.path
+
+
+def _must_be_few(sent: _Sent, known: _Known, described: Sequence[tuple[Description, str]]) -> None:
+    """All that a publication names is bounded, what it refers to included. Raises SchemaInvalid."""
+    places = {row.id: row.localization for row in known.descriptions.values()}
+    places |= {one.id: one.localization for one, _ in described}
+    service_description.must_be_few([place for place in places.values() if place], f"{sent.path}/ServiceDetails")
+
+
+def _must_stay_few(tx: Transaction, owner_id: str, publication_ids: Sequence[str], path: str) -> None:
+    """What the owner's publications name is bounded after a change of one description too. Raises SchemaInvalid."""
+    tx.flush()
+    (rows,) = tx.look_up(publications.publications(publication_ids))
+    named = defaultdict(list)
+    for row in rows:
+        if row.party_id == owner_id and row.localization:
+            named[row.publication_id].append(row.localization)
+    for places in named.values():
+        service_description.must_be_few(places, path)
 
 
 def _must_be_offered(sent: _Sent, detail: _Detail, holders: Sequence[Row]) -> None:

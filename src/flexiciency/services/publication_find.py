@@ -167,8 +167,9 @@ def _meets(call: Call, criteria: Any) -> Meets:
 def _localization(call: Call, criteria: Any) -> Localization | None:
     if criteria is None or criteria.Localization is None:
         return None
-    service_description.must_be_bounded(criteria.Localization.PoD or (), f"{call.operation.name}/Criteria")
-    return localization_of(service_description.localization(criteria.Localization))
+    place = service_description.localization(criteria.Localization)
+    service_description.must_be_few([place], f"{call.operation.name}/Criteria/Localization")
+    return localization_of(place)
 
 
 def _keys(service_type: str | None, meets: Meets, localization: Localization | None) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 from flexiciency.delivery import player_objects
 from flexiciency.domain.registration import Actor, Move, MoveRefused, RegistrationStatus, moved
 from flexiciency.errors import IdentifierTaken, OperationNotAllowed, ReferenceUnknown, StateConflict
-from flexiciency.services.enrolment import check_accounts
+from flexiciency.services.enrolment import check_accounts, must_not_be_reserved
 from flexiciency.services.exchange import transaction_of
 from flexiciency.services.matching import Matching
 from flexiciency.services.replies import MARKET_PLACE, receipt
@@ -106,6 +106,8 @@ def _move(tx: Transaction, matching: Matching, row: Row, move: Move, actor: Acto
         status, suspended_by = moved(RegistrationStatus(row.status), move, actor, suspended_by)
     except MoveRefused as refused:
         raise StateConflict(f"Registration {row.id}: {refused}") from refused
+    if move is Move.APPROVE:
+        _must_be_its_own(tx, row, now)
     registrations.set_status(tx, row.id, status, suspended_by, now)
     tx.flush()
     if status is RegistrationStatus.ACTIVE:
@@ -119,6 +121,18 @@ def _move(tx: Transaction, matching: Matching, row: Row, move: Move, actor: Acto
     else:
         registrations.clear_locations(tx, row.id)
     return status
+
+
+def _must_be_its_own(tx: Transaction, row: Row, now: datetime) -> None:
+    """Nobody else was approved with its certificates since it enrolled. Raises StateConflict."""
+    (accounts,) = tx.look_up(registrations.accounts(row.accounts))
+    (bound,) = tx.look_up(registrations.bound({account.fingerprint for account in accounts}, now))
+    for one in bound:
+        if one.description_id != row.description_id:
+            raise StateConflict(
+                f"Registration {row.id}: its certificate {one.fingerprint} (SHA-256) is bound to the company "
+                f"{one.description_id}. Ask both whose it is, and withdraw the other one."
+            )
 
 
 def _enter_directory(tx: Transaction, row: Row) -> None:
@@ -287,6 +301,7 @@ def _must_be_in_directory(call: Call, rows: Iterable[Row], element: str) -> None
 
 
 def _must_be_free(call: Call, tx: Transaction, identifier: str, element: str) -> None:
+    must_not_be_reserved(identifier, _path(call, element))
     (taken,) = tx.look_up(registrations.taken([identifier]))
     if taken:
         raise IdentifierTaken(

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from flexiciency.domain.matching import MOST_PLACES
 from flexiciency.errors import IdentifierTaken, ReferenceUnknown, SchemaInvalid, StateConflict
 from flexiciency.store import publications, subscriptions
 from flexiciency.store.publications import Description
@@ -22,8 +23,17 @@ METHODS: Mapping[str, tuple[str | None, ...]] = {
 }
 """Aggregation methods that a description may have, by service type."""
 
-MOST_MASKED = 50
-"""Masked PoDs in one description."""
+MOST_PLACES_NAMED = 500
+"""Countries, cities and streets in one publication, or in what is looked for."""
+
+MOST_PODS_NAMED = 2_000
+"""PoDs in one publication, or in what is looked for."""
+
+MOST_MASKED = 10
+"""Of them masked."""
+
+_Places = Mapping[str, Sequence[str]]
+"""com:Localization by element name."""
 
 _OPTIONAL = "EnergyServiceProvision"
 _REQUIRED = {
@@ -42,7 +52,8 @@ def read(sent: Any, service_type: str | None, path: str) -> Description:
     if period is not None:
         must_end_after_start(period, f"{path}/Period")
     if place is not None:
-        must_be_bounded(place.PoD or (), path)
+        must_be_few([localization(place)], f"{path}/Localization")
+        _must_be_indexed(localization(place), path)
     description = Description(
         id=sent.Id,
         service_type=service_type,
@@ -61,14 +72,34 @@ def read(sent: Any, service_type: str | None, path: str) -> Description:
     return description
 
 
-def must_be_bounded(pods: Sequence[str], path: str) -> None:
-    """Masked PoDs are compared one with each, under the Market Place's lock. Raises SchemaInvalid."""
-    masked = sum("*" in pod or "?" in pod for pod in pods)
-    if masked > MOST_MASKED:
+def must_be_few(places: Iterable[_Places], path: str) -> None:
+    """What all the localizations together name is bounded, however it is spread. Raises SchemaInvalid.
+
+    It is compared under the Market Place's lock, and masked PoDs one with each.
+    """
+    named = [(element, name) for place in places for element, names in place.items() for name in names]
+    pods = [name for element, name in named if element == "PoD"]
+    for what, found, most in (
+        ("countries, cities and streets", len(named) - len(pods), MOST_PLACES_NAMED),
+        ("PoDs", len(pods), MOST_PODS_NAMED),
+        ("masked PoDs (with * or ?)", sum("*" in pod or "?" in pod for pod in pods), MOST_MASKED),
+    ):
+        if found > most:
+            raise SchemaInvalid(
+                f"There are {found:,} {what} in all; at most {most:,} are taken. Split this into several, or "
+                "name the country alone.",
+                path=path,
+            )
+
+
+def _must_be_indexed(place: _Places, path: str) -> None:
+    """Each country is indexed with each city; with more, cities would not be told apart. Raises SchemaInvalid."""
+    countries, cities = len(place.get("Country", ())), len(place.get("City", ()))
+    if countries * cities > MOST_PLACES:
         raise SchemaInvalid(
-            f"Localization has {masked:,} masked PoDs (with * or ?); at most {MOST_MASKED} are taken. Name a city, or "
-            "the PoDs themselves.",
-            path=f"{path}/Localization/PoD",
+            f"{countries:,} countries with {cities:,} cities are {countries * cities:,} places; at most {MOST_PLACES} "
+            "are taken. Publish several descriptions, one for each country, or name the countries alone.",
+            path=f"{path}/Localization/City",
         )
 
 

@@ -22,8 +22,10 @@ from flexiciency.store import tables
 from flexiciency.store.registrations import name_parts
 from flexiciency.wire.identity import fingerprint_of, valid_between
 
-_COMPANIES = UUID("3b1a5a66-6c1c-4c0f-8a5f-5d1a6f0c2d23")
-"""Namespace of the ids of companies that are entered by name."""
+ENTERED = "urn:flexiciency:entered:"
+"""What the ids made here begin with, and no Market Player's may: nobody else can have an object of the same Id."""
+
+_NAMES = UUID("3b1a5a66-6c1c-4c0f-8a5f-5d1a6f0c2d23")
 
 DATA_SERVICES = {"None": "IndividualDataProvision"}
 """Service type by aggregation level; every other level is an AggregatedDataProvision."""
@@ -88,7 +90,7 @@ class Subscription:
 
 def add_registration(connection: Connection, registration: Registration, now: datetime) -> None:
     """Enter an Active registration; its company is shared by registrations with the same company name."""
-    description_id = f"urn:uuid:{uuid5(_COMPANIES, registration.company)}"
+    description_id = _id("company", registration.company)
     _put(
         connection,
         tables.market_player_description,
@@ -113,7 +115,7 @@ def add_registration(connection: Connection, registration: Registration, now: da
         _put(
             connection,
             tables.market_player_location,
-            id=f"{registration.id}:location",
+            id=_id("location", registration.id),
             registration_id=registration.id,
             uri=registration.uri,
         )
@@ -126,9 +128,9 @@ def add_certificate(connection: Connection, registration_id: str, certificate: x
     _put(
         connection,
         tables.market_player_authentication,
-        id=f"{registration_id}:{fingerprint}",
+        id=_id("account", registration_id, fingerprint),
         registration_id=registration_id,
-        contact_point={"Name": certificate.subject.rfc4514_string()},
+        contact_point={"Name": certificate.subject.rfc4514_string()[:200] or fingerprint},
         fingerprint=fingerprint,
         certificate=certificate.public_bytes(Encoding.DER),
         valid_from=first,
@@ -159,10 +161,13 @@ def bound_to(connection: Connection, fingerprint: str) -> list[str]:
 
 
 def set_status(connection: Connection, registration_id: str, status: str, now: datetime) -> None:
-    """Active ↔ Suspended → Withdrawn. Raises ReferenceUnknown."""
+    """Active ↔ Suspended → Withdrawn, by the operator. Raises ReferenceUnknown."""
     registration = tables.market_player_registration
+    suspended_by = "Operator" if status == "Suspended" else None
     changed = connection.execute(
-        update(registration).where(registration.c.id == registration_id).values(status=status, since=now)
+        update(registration)
+        .where(registration.c.id == registration_id)
+        .values(status=status, suspended_by=suspended_by, since=now)
     )
     if changed.rowcount == 0:
         raise ReferenceUnknown(f"There is no registration {registration_id}. `registration list` shows all.")
@@ -291,6 +296,10 @@ def subscriptions(connection: Connection) -> list[Row[Any]]:
             )
         )
     )
+
+
+def _id(kind: str, *parts: str) -> str:
+    return f"{ENTERED}{uuid5(_NAMES, ' '.join((kind, *parts)))}"
 
 
 def _put(connection: Connection, table: Table, **values: Any) -> None:

@@ -7,6 +7,9 @@ and B2B-SRV-SUB.
 from collections.abc import Iterable
 from typing import Literal
 
+from psycopg.errors import LockNotAvailable
+
+from flexiciency.errors import Unavailable
 from flexiciency.store.transaction import Query, Transaction
 
 Kind = Literal["MPL-REG", "MPL-DES", "MPL-ADD", "MPL-AUT", "MKP-SRV-DES", "B2B-SRV-SUB"]
@@ -16,6 +19,9 @@ EVERYBODY = ""
 
 LOCK = 0x4D4B5450
 """Of the advisory lock under which the Market Place changes ("MKTP")."""
+
+MOST_WAIT = 5_000
+"""Milliseconds that a change waits for the others."""
 
 _CHANGED = """
 INSERT INTO directory_change (kind, object_id, reader_id, number)
@@ -39,8 +45,17 @@ def lock(tx: Transaction) -> None:
     """Hold off every other change of the Market Place until the transaction ends.
 
     So two publications at once cannot miss each other, and changes are numbered in the order of their commits.
+    Raises Unavailable after `MOST_WAIT`. Until it ends, the transaction waits no longer than that for any other lock
+    either: others hold rows for one change at most, never as long as this.
     """
-    tx.read(Query("SELECT pg_advisory_xact_lock(%(lock)s)", {"lock": LOCK}))
+    wait = Query("SELECT set_config('lock_timeout', %(wait)s, true)", {"wait": str(MOST_WAIT)})
+    try:
+        tx.read(wait, Query("SELECT pg_advisory_xact_lock(%(lock)s)", {"lock": LOCK}))
+    except LockNotAvailable as error:
+        raise Unavailable(
+            f"The Market Place was busy with other changes for {MOST_WAIT / 1000:g} seconds. Send the same message "
+            "again later."
+        ) from error
 
 
 def changed(tx: Transaction, kind: Kind, object_id: str, readers: Iterable[str] = (EVERYBODY,)) -> None:

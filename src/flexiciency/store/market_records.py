@@ -40,6 +40,11 @@ ORDER BY 1, 2
 """
 
 
+def locations() -> Query:
+    """Rows id and uri of the access points (MKP-ADD)."""
+    return Query("SELECT id, uri FROM market_place_location ORDER BY id", {})
+
+
 def pending() -> Query:
     """Registrations that wait for approval, the oldest first, a row for each of their certificates."""
     return Query(_PENDING, {})

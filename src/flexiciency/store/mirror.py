@@ -1,11 +1,13 @@
 """A DSO's copy of the directory of a Market Place elsewhere, in the very tables that its rules read.
 
-What the operator entered by hand stays beside it; where both speak of the same Id, the Market Place's word wins.
+What the operator entered by hand stays beside it. Where both speak of the same registration, the operator's word holds
+until the operator takes the Market Place's (`adopt`): whoever enrols there chooses its own Id.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
+from uuid import uuid4
 
 from cryptography.hazmat.primitives.serialization import Encoding
 from psycopg.types.json import Jsonb
@@ -20,6 +22,8 @@ from flexiciency.client.market_objects import (
     Registration,
     ServiceDescription,
 )
+from flexiciency.errors import ReferenceUnknown
+from flexiciency.store.directory import ENTERED
 from flexiciency.store.market import Kind
 from flexiciency.store.transaction import Query, Transaction
 from flexiciency.wire.identity import fingerprint_of
@@ -37,6 +41,19 @@ UNION ALL SELECT 'MPL-REG', id FROM market_player_registration WHERE id = ANY(%(
 UNION ALL SELECT 'MKP-SRV-DES', id FROM service_description WHERE id = ANY(%(MKP-SRV-DES)s)
 """
 
+_ENTERED = """
+SELECT id FROM market_player_registration WHERE id = ANY(%(ids)s) AND starts_with(description_id, %(entered)s)
+"""
+# A company of its own, until the Market Place says which.
+_ADOPT = """
+WITH company AS (
+    INSERT INTO market_player_description (id, company_information, company_type, company_subtype, contact)
+    SELECT %(company)s, d.company_information, d.company_type, d.company_subtype, d.contact
+    FROM market_player_description d JOIN market_player_registration r ON r.description_id = d.id
+    WHERE r.id = %(id)s RETURNING id)
+UPDATE market_player_registration SET description_id = %(company)s WHERE id = %(id)s
+"""
+
 _COMPANY = """
 INSERT INTO market_player_description (id, company_information, company_type, company_subtype, contact)
 VALUES (%(id)s, %(information)s, %(company_type)s, %(company_subtype)s, %(contact)s)
@@ -49,18 +66,23 @@ INSERT INTO market_player_territory (description_id, number, country, city, pod_
 VALUES (%(id)s, %(number)s, %(country)s, %(city)s, %(pod_prefix)s)
 """
 
-_REGISTRATION = """
+# What this DSO's operator suspended stays so.
+_KEPT = "r.suspended_by = 'Operator' AND EXCLUDED.status = 'Active'"
+_REGISTRATION = f"""
 INSERT INTO market_player_registration AS r (id, description_id, role, status, since)
 VALUES (%(id)s, %(company)s, %(role)s, %(status)s, %(now)s)
 ON CONFLICT (id) DO UPDATE SET description_id = EXCLUDED.description_id, role = EXCLUDED.role,
-    status = EXCLUDED.status, since = CASE r.status WHEN EXCLUDED.status THEN r.since ELSE EXCLUDED.since END
-"""
-# What the Market Place does not name with a registration holds no longer: it was withdrawn there, or entered by hand.
+    status = CASE WHEN {_KEPT} THEN r.status ELSE EXCLUDED.status END,
+    since = CASE WHEN {_KEPT} OR r.status = EXCLUDED.status THEN r.since ELSE EXCLUDED.since END
+"""  # noqa: S608  constants
+# What the Market Place does not name with a registration holds no longer; what this DSO's operator has withdrawn is
+# kept in mind.
 _ONLY_LOCATIONS = """
 DELETE FROM market_player_location WHERE registration_id = %(id)s AND id <> ALL(%(locations)s)
 """
 _ONLY_ACCOUNTS = """
-DELETE FROM market_player_authentication WHERE registration_id = %(id)s AND id <> ALL(%(accounts)s)
+DELETE FROM market_player_authentication
+WHERE registration_id = %(id)s AND id <> ALL(%(accounts)s) AND withdrawn_at IS NULL
 """
 
 _CLEAR_LOCATION = "DELETE FROM market_player_location WHERE id = %(id)s"
@@ -69,11 +91,12 @@ INSERT INTO market_player_location (id, registration_id, uri)
 SELECT %(id)s, unnest(%(registrations)s::text[]), %(uri)s
 """
 
-# One that this DSO's operator has withdrawn stays so here.
+# A certificate that this DSO's operator has withdrawn stays so here, under whatever Id it comes.
 _ACCOUNT = """
 INSERT INTO market_player_authentication (id, registration_id, contact_point, fingerprint, certificate, valid_from,
-    valid_until)
-VALUES (%(id)s, %(registration)s, %(contact_point)s, %(fingerprint)s, %(certificate)s, %(valid_from)s, %(valid_until)s)
+    valid_until, withdrawn_at)
+VALUES (%(id)s, %(registration)s, %(contact_point)s, %(fingerprint)s, %(certificate)s, %(valid_from)s, %(valid_until)s,
+    (SELECT max(withdrawn_at) FROM market_player_authentication WHERE fingerprint = %(fingerprint)s))
 ON CONFLICT (id) DO UPDATE SET registration_id = EXCLUDED.registration_id, contact_point = EXCLUDED.contact_point,
     fingerprint = EXCLUDED.fingerprint, certificate = EXCLUDED.certificate, valid_from = EXCLUDED.valid_from,
     valid_until = EXCLUDED.valid_until
@@ -192,6 +215,42 @@ def unknown(tx: Transaction, keys: set[Key]) -> set[Key]:
     return keys - {(row.kind, row.id) for row in rows}
 
 
+def adopt(tx: Transaction, registration_id: str) -> None:
+    """From the next reading on the Market Place's word holds for a registration entered by hand.
+
+    Raises ReferenceUnknown where there is none.
+    """
+    (rows,) = tx.look_up(Query(_ENTERED, {"ids": [registration_id], "entered": ENTERED}))
+    if not rows:
+        raise ReferenceUnknown(f"No registration {registration_id} was entered by hand. `registration list` shows all.")
+    tx.write(_ADOPT, id=registration_id, company=f"urn:uuid:{uuid4()}")
+    tx.write(_BEGIN)
+    tx.write(_MOVE, cursor=None)
+
+
+def _not_entered(tx: Transaction, objects: Iterable[DirectoryObject]) -> list[DirectoryObject]:
+    """Without what is of registrations that the operator entered by hand."""
+    listed = list(objects)
+    ids = {one.id for one in listed if isinstance(one, Registration)}
+    ids |= {one.registration for one in listed if isinstance(one, Account)}
+    ids |= {each for one in listed if isinstance(one, Location) for each in one.registrations}
+    (rows,) = tx.look_up(Query(_ENTERED, {"ids": list(ids), "entered": ENTERED}))
+    entered = {row.id for row in rows}
+    kept: list[DirectoryObject] = []
+    for one in listed:
+        match one:
+            case Registration() if one.id in entered:
+                continue
+            case Account() if one.registration in entered:
+                continue
+            case Location():
+                served = tuple(each for each in one.registrations if each not in entered)
+                kept.append(replace(one, registrations=served))
+            case _:
+                kept.append(one)
+    return kept
+
+
 def apply(
     tx: Transaction,
     objects: Iterable[DirectoryObject],
@@ -204,7 +263,7 @@ def apply(
     Descriptions (MKP-SRV-DES) say neither whose they are nor of which service type: they are `owner_id`'s, since a
     provider is shown its own alone, and `service_types` says the latter by description, of stored ones too.
     """
-    for one in sorted(objects, key=lambda each: _ORDER.index(type(each))):
+    for one in sorted(_not_entered(tx, objects), key=lambda each: _ORDER.index(type(each))):
         match one:
             case Company():
                 _company(tx, one)

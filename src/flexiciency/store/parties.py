@@ -5,13 +5,15 @@ from datetime import datetime
 
 from flexiciency.store.transaction import Query
 
-# A certificate is bound to the company: any registration under the same MPL-DES may use it (docs/decisions.md).
+# A certificate is bound to the company: any registration under the same MPL-DES may use it (docs/decisions.md). What a
+# registration that is not approved, or withdrawn, has brought along is its own: nobody has vouched for it.
 # With what this sender's MessageID was answered before, if it was: one statement, since every message asks for both.
 _REGISTRATION = """
 SELECT r.role, r.status, e.body_digest, e.at, e.reply_row, EXISTS (
     SELECT FROM market_player_authentication a JOIN market_player_registration o ON o.id = a.registration_id
-    WHERE o.description_id = r.description_id AND a.fingerprint = %(fingerprint)s
-      AND a.withdrawn_at IS NULL AND a.valid_from <= %(now)s AND %(now)s < a.valid_until) AS bound
+    WHERE o.description_id = r.description_id AND (o.id = r.id OR o.status IN ('Active', 'Suspended'))
+      AND a.fingerprint = %(fingerprint)s AND a.withdrawn_at IS NULL
+      AND a.valid_from <= %(now)s AND %(now)s < a.valid_until) AS bound
 FROM market_player_registration r LEFT JOIN exchange e ON e.sender = %(sender)s AND e.message_id = %(message_id)s
 WHERE r.id = %(id)s
 """
@@ -36,6 +38,7 @@ _STATUS = "SELECT status FROM market_player_registration WHERE id = %(id)s FOR S
 _FINGERPRINTS = """
 SELECT a.fingerprint FROM market_player_registration r
 JOIN market_player_registration o ON o.description_id = r.description_id
+    AND (o.id = r.id OR o.status IN ('Active', 'Suspended'))
 JOIN market_player_authentication a ON a.registration_id = o.id
 WHERE r.id = %(id)s AND a.withdrawn_at IS NULL AND a.valid_from <= %(now)s AND %(now)s < a.valid_until
 """

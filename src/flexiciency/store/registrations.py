@@ -87,12 +87,12 @@ UNION ALL SELECT id FROM market_player_location WHERE id = ANY(%(ids)s)
 
 _MARKET_PLACE_LOCATIONS = "SELECT id FROM market_place_location WHERE id = ANY(%(ids)s)"
 
-# A company that has withdrawn every registration holds its certificates no longer.
+# Who is not approved yet holds no certificate against others, and who has withdrawn holds it no longer.
 _BOUND = """
-SELECT a.fingerprint, o.description_id, bool_or(a.valid_from <= %(now)s AND %(now)s < a.valid_until) AS valid
+SELECT a.fingerprint, o.description_id,
+    bool_or(o.status = 'Active' AND a.valid_from <= %(now)s AND %(now)s < a.valid_until) AS valid
 FROM market_player_authentication a JOIN market_player_registration o ON o.id = a.registration_id
-WHERE a.fingerprint = ANY(%(fingerprints)s) AND a.withdrawn_at IS NULL AND EXISTS (
-    SELECT FROM market_player_registration r WHERE r.description_id = o.description_id AND r.status <> 'Withdrawn')
+WHERE a.fingerprint = ANY(%(fingerprints)s) AND a.withdrawn_at IS NULL AND o.status IN ('Active', 'Suspended')
 GROUP BY a.fingerprint, o.description_id
 """
 
@@ -240,7 +240,7 @@ def market_place_locations(ids: Iterable[str]) -> Query:
 
 
 def bound(fingerprints: Iterable[str], now: datetime) -> Query:
-    """The companies that these certificates are bound to, and whether they are valid now by that."""
+    """The companies that these certificates are bound to, and whether that is valid now, by an Active registration."""
     return Query(_BOUND, {"fingerprints": list(fingerprints), "now": now})
 
 

@@ -1,0 +1,151 @@
+"""Nobody speaks for a company that has not let it: neither before approval, nor by guessing what an operator enters."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from flexiciency.client.ids import new_id
+from flexiciency.client.market_objects import Enrolment, Location
+from flexiciency.domain.registration import Move
+from flexiciency.errors import PartnerFault, StateConflict
+from flexiciency.store import directory
+from flexiciency.store.database import Database
+from flexiciency.store.directory import CompanyType, Registration, Role
+from flexiciency.wire.identity import Identity
+from tests.gateway import gateway
+from tests.services.enrolling import (
+    PROVIDER,
+    account_of,
+    add_access_point,
+    calling,
+    enrol,
+    enrolled,
+    enrolment_of,
+    issued,
+    joining,
+    operate,
+)
+from tests.world import World, make_world
+
+
+@pytest.fixture(scope="module")
+def world(database: Database, tmp_path_factory: pytest.TempPathFactory) -> World:
+    add_access_point(database)
+    return make_world(database, tmp_path_factory.mktemp("world"), pods=0)
+
+
+@pytest.fixture(scope="module")
+def url(world: World, database: Database) -> Iterator[str]:
+    with gateway(world, database) as address:
+        yield address
+
+
+def speaks(world: World, url: str, identity: Identity, registration_id: str) -> str:
+    """The status of a registration as it is told with this key, or why it is not told."""
+    with calling(world, url, identity, registration_id) as caller:
+        try:
+            return caller.read_registration(registration_id).registration.status
+        except PartnerFault as fault:
+            return fault.partner_code
+
+
+def with_certificate(enrolment: Enrolment, other: Identity) -> Enrolment:
+    """The enrolment with one more certificate, which does not sign it."""
+    accounts = (*enrolment.accounts, account_of(other, enrolment.registration.id))
+    registration = replace(enrolment.registration, accounts=tuple(one.id for one in accounts))
+    return replace(enrolment, registration=registration, accounts=accounts)
+
+
+def test_what_a_pending_registration_brings_along_signs_for_nobody_else(
+    world: World, url: str, database: Database
+) -> None:
+    own, other = issued(world.authority), issued(world.authority)
+    known = enrolled(world, url, database, own)
+    second = with_certificate(joining(known.company, own, PROVIDER), other)
+    enrol(world, url, own, second)
+    assert speaks(world, url, other, known.registration.id) == "CertificateNotBound"
+    assert speaks(world, url, other, second.registration.id) == "Pending"
+    operate(database, second.registration.id, Move.WITHDRAW)
+    assert speaks(world, url, other, known.registration.id) == "CertificateNotBound"
+
+
+def test_what_an_approved_registration_brings_along_signs_for_its_company(
+    world: World, url: str, database: Database
+) -> None:
+    own, other = issued(world.authority), issued(world.authority)
+    known = enrolled(world, url, database, own)
+    second = with_certificate(joining(known.company, own, PROVIDER), other)
+    enrol(world, url, own, second)
+    operate(database, second.registration.id, Move.APPROVE)
+    assert speaks(world, url, other, known.registration.id) == "Active"
+
+
+def test_a_company_that_is_suspended_is_not_joined(world: World, url: str, database: Database) -> None:
+    own = issued(world.authority)
+    known = enrolled(world, url, database, own)
+    operate(database, known.registration.id, Move.SUSPEND)
+    with pytest.raises(PartnerFault) as caught:
+        enrol(world, url, own, joining(known.company, own, PROVIDER))
+    assert caught.value.partner_code == "IdentifierTaken"
+
+
+def test_a_certificate_that_somebody_else_has_asked_for_is_not_lost(world: World, url: str, database: Database) -> None:
+    victim, thief = issued(world.authority), issued(world.authority)
+    squat = with_certificate(enrolment_of(thief), victim)
+    enrol(world, url, thief, squat)
+    known = enrolled(world, url, database, victim)
+    assert speaks(world, url, victim, known.registration.id) == "Active"
+    with pytest.raises(StateConflict, match="is bound to the company"):
+        operate(database, squat.registration.id, Move.APPROVE)
+
+
+@pytest.mark.parametrize("element", ["registration", "company", "account", "location"])
+def test_ids_of_what_an_operator_enters_cannot_be_taken(world: World, url: str, element: str) -> None:
+    identity = issued(world.authority)
+    names = ("registration", "company", "account", "location")
+    ids = {name: f"{directory.ENTERED}{new_id()}" if name == element else new_id() for name in names}
+    plain = enrolment_of(identity)
+    registration, account = ids["registration"], ids["account"]
+    taken = Enrolment(
+        registration=replace(
+            plain.registration, id=registration, company=ids["company"], accounts=(account,),
+            locations=(ids["location"],),
+        ),
+        company=replace(plain.company, id=ids["company"], registrations=(registration,)),
+        accounts=(replace(plain.accounts[0], id=account, registration=registration),),
+        locations=(Location(id=ids["location"], uri="https://a.example/", registrations=(registration,)),),
+    )  # fmt: skip
+    with pytest.raises(PartnerFault) as caught:
+        enrol(world, url, identity, taken)
+    assert caught.value.partner_code == "IdentifierTaken"
+
+
+def test_a_player_does_not_undo_what_the_operator_did_by_hand(world: World, url: str, database: Database) -> None:
+    identity = issued(world.authority)
+    known = enrolled(world, url, database, identity)
+    with calling(world, url, identity, known.registration.id) as caller:
+        caller.suspend(known.registration.id)
+        with database.begin() as connection:
+            directory.set_status(connection, known.registration.id, "Suspended", datetime.now(UTC))
+        with pytest.raises(PartnerFault) as caught:
+            caller.reactivate(known.registration.id)
+    assert caught.value.partner_code == "StateConflict"
+
+
+def test_what_is_entered_by_hand_is_shown_to_others_as_the_contract_wants(
+    world: World, url: str, database: Database
+) -> None:
+    """Whatever the length of its id, and the letters of its name."""
+    identity, reader = issued(world.authority), issued(world.authority)
+    entered = Registration(
+        "urn:x:" + "i" * 194, "Größe & Söhne", CompanyType.PUBLIC_BODY, Role.UNREGULATED_DATA_REQUESTER,
+        identity.certificate, "https://hand.example/",
+    )  # fmt: skip
+    with database.begin() as connection:
+        directory.add_registration(connection, entered, datetime.now(UTC))
+    known = enrolled(world, url, database, reader)
+    with calling(world, url, reader, known.registration.id) as caller:
+        (found,) = caller.find_registrations(name="größe").items
+        assert caller.read_registration(found.id).locations[0].uri == "https://hand.example/"
