@@ -97,6 +97,7 @@ CALLS: dict[str, tuple[Ask, Any]] = {
         lambda place: place.publish_description(DESCRIPTION, message_id=MESSAGE_ID),
         DESCRIPTION,
     ),
+    "WithdrawServiceDescription": (lambda place: place.withdraw_description(ID, message_id=MESSAGE_ID), DESCRIPTION),
     "ReadServiceDescription": (lambda place: place.read_description(ID), DESCRIPTION),
     "FindServiceDescriptions": (lambda place: place.find_descriptions(), Page((DESCRIPTION,), CURSOR)),
     "FindB2BServiceSubscriptions": (lambda place: place.find_b2b_subscriptions(), Page((B2B,), CURSOR)),

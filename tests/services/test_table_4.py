@@ -10,6 +10,7 @@ import pytest
 from lxml import etree
 
 from flexiciency import app
+from flexiciency.client.ids import new_id
 from flexiciency.client.market_objects import (
     Role,
     ServiceDescription,
@@ -140,6 +141,9 @@ def _trade(provider: MarketPlace, requester: MarketPlace) -> None:
     )  # fmt: skip
     provider.publish_description(described)
     provider.read_description(described.id)
+    passing = replace(described, id=new_id())
+    provider.publish_description(passing)
+    provider.withdraw_description(passing.id)
     offer = provider.publish_offer(
         ServiceOffer(service_type="IndividualDataProvision", supplier=provider.registration_id, details=(described.id,))
     )

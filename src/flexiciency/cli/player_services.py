@@ -12,7 +12,6 @@ from flexiciency.cli.options import ServiceOptions, expanded
 from flexiciency.cli.output import done, show
 from flexiciency.client import B2BSubscription, ServiceDescription, ServiceOffer, ServiceSubscription, new_id
 from flexiciency.client.market_objects import B2BStatus, ServiceType
-from flexiciency.errors import ReferenceUnknown
 
 Json = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
 Id = Annotated[
@@ -102,9 +101,11 @@ def describe(
 
 
 def withdraw(
-    identifier: Annotated[str, typer.Argument(help="MKP-SRV-OFF or MKP-SRV-SUB id.", callback=IDENTIFIER.option)],
+    identifier: Annotated[
+        str, typer.Argument(help="MKP-SRV-OFF, MKP-SRV-SUB or MKP-SRV-DES id.", callback=IDENTIFIER.option)
+    ],
 ) -> None:
-    """Withdraw an offer or a subscription of ours, for good."""
+    """Withdraw an offer, a subscription or a service description of ours, for good."""
     with market_place() as client:
         own = client.read_registration(client.registration_id).registration
         if identifier in own.offers:
@@ -112,7 +113,8 @@ def withdraw(
         elif identifier in own.subscriptions:
             _tell(client.withdraw_subscription(identifier))
         else:
-            raise ReferenceUnknown(f"{identifier} is no offer or subscription of ours. `player show` lists them.")
+            client.withdraw_description(identifier)
+            done(f"{identifier} is withdrawn.")
 
 
 def matches(

@@ -206,6 +206,12 @@ class MarketPlace(Caller):
             self._change("PublishServiceDescription", message_id, MarketPlaceServiceDescription=written)
         )
 
+    def withdraw_description(self, description_id: str, *, message_id: str | None = None) -> ServiceDescription:
+        """MKP-SRV-DES of ours that nothing Published holds, for good."""
+        return market_reading.service_description(
+            self._change("WithdrawServiceDescription", message_id, ServiceDescriptionId=description_id)
+        )
+
     def read_description(self, description_id: str) -> ServiceDescription:
         """MKP-SRV-DES."""
         return market_reading.service_description(

@@ -180,6 +180,7 @@ _MARKET_PLACE_OPERATIONS = (
     _offered("FindServiceSubscriptions", (), _SUBSCRIPTION, _ROLES, reads_only=True),
     _offered("WithdrawServiceSubscription", (), _SUBSCRIPTION, _REQUESTERS),
     _offered("PublishServiceDescription", _SERVICE, _SERVICE, _ROLES),
+    _offered("WithdrawServiceDescription", (), _SERVICE, _ROLES),
     _offered("ReadServiceDescription", (), _SERVICE, _ROLES, reads_only=True),
     _offered("FindServiceDescriptions", (), _SERVICE, _ROLES, reads_only=True),
     _offered("FindB2BServiceSubscriptions", (), _B2B_SUBSCRIPTION, _ROLES, reads_only=True),

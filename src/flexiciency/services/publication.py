@@ -74,6 +74,7 @@ class PublicationService:
             "FindServiceSubscriptions": publication_find.subscriptions,
             "WithdrawServiceSubscription": self._withdraw_subscription,
             "PublishServiceDescription": self._publish_description,
+            "WithdrawServiceDescription": _withdraw_description,
             "ReadServiceDescription": publication_find.description,
             "FindServiceDescriptions": publication_find.descriptions,
         }
@@ -180,6 +181,34 @@ class PublicationService:
         return _stored(tx, publication_id)
 
 
+def _withdraw_description(call: Call, message: Any) -> Any:
+    """MKP-SRV-DES, withdrawn for good: it is not found, and nothing new refers to it.
+
+    Raises ReferenceUnknown, or StateConflict for one that is withdrawn, or held by what is Published.
+    """
+    tx, path = transaction_of(call), f"{call.operation.name}/ServiceDescriptionId"
+    market.lock(tx)
+    identifier = message.ServiceDescriptionId
+    rows, holders = tx.look_up(publications.descriptions([identifier]), publications.holders([identifier]))
+    if not rows or rows[0].owner_id != call.speaker.id:
+        raise ReferenceUnknown(
+            f"There is no service description {identifier} of {call.speaker.id} here. Withdraw your own only.",
+            path=path,
+        )
+    if rows[0].withdrawn_at is not None:
+        raise StateConflict(f"{identifier} is withdrawn already, and stays so.", path=path)
+    if holders:
+        raise StateConflict(
+            f"{holders[0].kind} {holders[0].publication_id} holds {identifier}. Withdraw that first, or publish it "
+            "without this description.",
+            path=path,
+        )
+    publications.withdraw_description(tx, identifier, call.now)
+    return MARKET_PLACE.WithdrawServiceDescriptionResponse(
+        MarketPlaceServiceDescription=service_objects.description(MARKET_PLACE, rows[0])
+    )
+
+
 def _sent(kind: Kind, sent: Any, party_id: str, call: Call) -> _Sent:
     """Raises StateConflict for a Status other than Published, IdentifierTaken where a description stands twice."""
     path = f"{call.operation.name}/{type(sent).get_type_name()}"
@@ -252,7 +281,7 @@ def _described(sent: _Sent, detail: _Detail, known: _Known) -> tuple[Description
     elif sent.kind == "Subscription":
         _must_be_offered(sent, detail, holders)
         return None
-    elif stored is None or stored.owner_id != sent.party_id:
+    elif stored is None or stored.owner_id != sent.party_id or stored.withdrawn_at is not None:
         raise ReferenceUnknown(
             f"{sent.party_id} has no service description {detail.id} here. Publish it first, or give it inline.",
             path=detail.path,

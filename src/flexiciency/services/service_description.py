@@ -145,10 +145,15 @@ def must_be_complete(description: Description, path: str) -> None:
 
 
 def must_be_own(owner_id: str, description_id: str, stored: Row | None, path: str) -> None:
-    """A description that is stored already belongs to who publishes it. Raises IdentifierTaken."""
+    """A description that is stored already belongs to who publishes it. Raises IdentifierTaken, StateConflict."""
     if stored is not None and stored.owner_id != owner_id:
         raise IdentifierTaken(
             f"Service description {description_id} is {stored.owner_id}'s. Give yours an Id of its own.",
+            path=f"{path}/Id",
+        )
+    if stored is not None and stored.withdrawn_at is not None:
+        raise StateConflict(
+            f"Service description {description_id} is withdrawn, and stays so. Give the new one a new Id.",
             path=f"{path}/Id",
         )
 

@@ -54,9 +54,10 @@ CROSS JOIN LATERAL (
 _OWNER = "(SELECT r.status FROM market_player_registration r WHERE r.id = d.owner_id)"
 # Who owns it and whether it is published is looked up where the rest meets only.
 _DESCRIPTIONS = f"""
-SELECT d.id, d.localization, CASE WHEN {_MEETS} THEN {_OWNER} = 'Active' AND (d.service_type IS NULL OR (
-    SELECT bool_or((SELECT p.status FROM publication p WHERE p.id = h.publication_id) = 'Published')
-    FROM publication_description h WHERE h.description_id = d.id)) ELSE false END AS meets
+SELECT d.id, d.localization, CASE WHEN {_MEETS} THEN {_OWNER} = 'Active' AND d.withdrawn_at IS NULL AND (
+    d.service_type IS NULL OR (
+        SELECT bool_or((SELECT p.status FROM publication p WHERE p.id = h.publication_id) = 'Published')
+        FROM publication_description h WHERE h.description_id = d.id)) ELSE false END AS meets
 FROM service_description d WHERE d.id > %(after)s ORDER BY d.id LIMIT %(limit)s
 """  # noqa: S608  constants
 # A description without a service type was published alone.
@@ -66,7 +67,8 @@ SELECT d.id, d.localization, CASE WHEN {_MEETS} THEN {_OWNER} = 'Active' ELSE fa
      WHERE key = ANY(%(keys)s) AND kind IN ('Offer', 'Subscription') AND description_id > %(after)s
      ORDER BY id LIMIT %(limit)s)
     UNION
-    (SELECT id FROM service_description WHERE service_type IS NULL AND id > %(after)s ORDER BY id LIMIT %(limit)s)
+    (SELECT id FROM service_description
+     WHERE service_type IS NULL AND withdrawn_at IS NULL AND id > %(after)s ORDER BY id LIMIT %(limit)s)
     ORDER BY id LIMIT %(limit)s) AS found
 JOIN service_description d ON d.id = found.id ORDER BY d.id
 """  # noqa: S608  constants

@@ -14,7 +14,7 @@ Kind = Literal["Offer", "Subscription"]
 _CONTENT = """
 d.id, d.owner_id, d.service_type, d.short_description, d.usage_details, d.aggregation_level, d.aggregation_method,
 d.quantity, d.time_step, lower(d.period) AS period_start, upper(d.period) AS period_end, d.localization,
-d.customer_consent_mandatory
+d.customer_consent_mandatory, d.withdrawn_at
 """
 
 # What refers to a description: the offer that holds it, and the subscriptions that ask for it. A join would be planned
@@ -262,6 +262,11 @@ def put(
 def withdraw(tx: Transaction, ids: Sequence[str]) -> None:
     """Withdraw publications for good."""
     tx.write(_WITHDRAW, ids=ids)
+
+
+def withdraw_description(tx: Transaction, description_id: str, now: datetime) -> None:
+    """Withdraw a description for good."""
+    tx.write("UPDATE service_description SET withdrawn_at = %(now)s WHERE id = %(id)s", id=description_id, now=now)
 
 
 def put_keys(tx: Transaction, publication_ids: Sequence[str], keys: Sequence[Key]) -> None:

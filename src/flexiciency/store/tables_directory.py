@@ -106,6 +106,7 @@ service_description = Table(
     optional("period", TSTZRANGE),
     optional("localization", JSONB),
     required("customer_consent_mandatory", Boolean),
+    optional("withdrawn_at", Instant),
     one_of("service_type", "IndividualDataProvision", "AggregatedDataProvision", "EnergyServiceProvision"),
     CheckConstraint(
         "service_type = 'EnergyServiceProvision' OR num_nulls(aggregation_level, quantity, time_step) = 0",

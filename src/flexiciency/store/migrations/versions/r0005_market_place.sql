@@ -16,6 +16,7 @@ ALTER TABLE service_description RENAME COLUMN provider_id TO owner_id;
 ALTER TABLE service_description RENAME CONSTRAINT fk_service_description_provider_id TO fk_service_description_owner_id;
 ALTER INDEX ix_service_description_provider_id RENAME TO ix_service_description_owner_id;
 ALTER TABLE service_description ALTER COLUMN service_type DROP NOT NULL;
+ALTER TABLE service_description ADD COLUMN withdrawn_at TIMESTAMP WITH TIME ZONE;
 CREATE INDEX ix_service_description_alone ON service_description (id) WHERE service_type IS NULL;
 COMMENT ON TABLE service_description IS 'MKP-SRV-DES: a service of the registration that published it; its type is that of the offer or subscription that holds it, if any; time_step as in the contract (PT15M), localization by element name';
 ALTER TABLE b2b_service_subscription ADD COLUMN validated_by_provider_at TIMESTAMP WITH TIME ZONE;
