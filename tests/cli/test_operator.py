@@ -191,6 +191,20 @@ def test_a_certificate_of_one_company_is_not_bound_to_another(run: Run, keys: Pa
     assert run("registration", "bind", PLAYER, *player).code == 0
 
 
+@pytest.mark.usefixtures("facts")
+@pytest.mark.parametrize("status", ["Pending", "Withdrawn"])
+def test_who_is_not_approved_or_has_withdrawn_keeps_no_certificate_from_others(
+    run: Run, keys: Path, database: Database, status: str
+) -> None:
+    changed = "UPDATE market_player_registration SET status = :status WHERE id = :id"
+    with database.begin() as connection:
+        connection.execute(text(changed), {"status": status, "id": PLAYER})
+    assert run("registration", "bind", DSO, "--certificate", keys / "player.pem").code == 0
+    assert run("registration", "activate", PLAYER).refusal == "StateConflict"
+    (shown,) = listed(run("certificate", "show", keys / "player.pem", "--json"))
+    assert run("registration", "unbind", shown["sha256_fingerprint"]).code == 0
+
+
 def test_a_list_is_bounded(run: Run) -> None:
     assert run("evidence", "list", "--limit", 10_001).code == 2
     assert run("deliveries", "list", "--limit", 0).code == 2

@@ -9,7 +9,7 @@ import pytest
 from flexiciency.client.ids import new_id
 from flexiciency.client.market_objects import Enrolment, Location
 from flexiciency.domain.registration import Move
-from flexiciency.errors import PartnerFault, StateConflict
+from flexiciency.errors import IdentifierTaken, PartnerFault, StateConflict
 from flexiciency.store import directory
 from flexiciency.store.database import Database
 from flexiciency.store.directory import CompanyType, Registration, Role
@@ -149,3 +149,67 @@ def test_what_is_entered_by_hand_is_shown_to_others_as_the_contract_wants(
     with calling(world, url, reader, known.registration.id) as caller:
         (found,) = caller.find_registrations(name="größe").items
         assert caller.read_registration(found.id).locations[0].uri == "https://hand.example/"
+
+
+def test_an_operator_does_not_enter_somebody_over_who_has_enrolled(world: World, url: str, database: Database) -> None:
+    """Whoever enrols chooses its Id, perhaps the one that somebody else is going to be entered with."""
+    thief, own = issued(world.authority), issued(world.authority)
+    squat = enrolment_of(thief)
+    enrol(world, url, thief, squat)
+    entered = Registration(
+        squat.registration.id, "Own", CompanyType.PUBLIC_BODY, Role.UNREGULATED_DATA_REQUESTER, own.certificate
+    )
+    with database.begin() as connection, pytest.raises(IdentifierTaken, match="has enrolled"):
+        directory.add_registration(connection, entered, datetime.now(UTC))
+    assert speaks(world, url, thief, squat.registration.id) == "Pending"
+    assert speaks(world, url, own, squat.registration.id) == "CertificateNotBound"
+
+
+@pytest.mark.parametrize("status", ["Pending", "Withdrawn"])
+@pytest.mark.parametrize("asked", ["Active", "Suspended"])
+def test_by_hand_nothing_is_activated_that_was_not_approved(
+    world: World, url: str, database: Database, status: str, asked: str
+) -> None:
+    identity = issued(world.authority)
+    known = enrolment_of(identity)
+    enrol(world, url, identity, known)
+    if status == "Withdrawn":
+        operate(database, known.registration.id, Move.WITHDRAW)
+    with database.begin() as connection, pytest.raises(StateConflict, match=f"is {status}; expected one that is"):
+        directory.set_status(connection, known.registration.id, asked, datetime.now(UTC))
+    assert speaks(world, url, identity, known.registration.id) == {"Withdrawn": "SenderInactive"}.get(status, status)
+
+
+def test_a_certificate_that_only_a_pending_registration_brought_is_not_the_one_left(
+    world: World, url: str, database: Database
+) -> None:
+    own, other = issued(world.authority), issued(world.authority)
+    known = enrolled(world, url, database, own)
+    enrol(world, url, own, with_certificate(joining(known.company, own, PROVIDER), other))
+    with calling(world, url, own, known.registration.id) as caller:
+        with pytest.raises(PartnerFault) as caught:
+            caller.withdraw_authentication(known.accounts[0].id)
+        assert caught.value.partner_code == "StateConflict"
+        assert caller.read_registration(known.registration.id).registration.status == "Active"
+
+
+def test_a_role_that_is_withdrawn_does_not_lock_the_others_of_its_company_out(
+    world: World, url: str, database: Database
+) -> None:
+    old, new = issued(world.authority), issued(world.authority)
+    known = enrolled(world, url, database, old)
+    second = joining(known.company, old, PROVIDER)
+    enrol(world, url, old, second)
+    operate(database, second.registration.id, Move.APPROVE)
+    with calling(world, url, old, known.registration.id) as caller:
+        caller.add_authentication(account_of(new, second.registration.id))
+    with calling(world, url, new, known.registration.id) as caller:
+        caller.withdraw_authentication(known.accounts[0].id)
+        with pytest.raises(PartnerFault) as caught:
+            caller.withdraw(second.registration.id)
+        assert caught.value.partner_code == "StateConflict"
+        caller.add_authentication(account_of(new, known.registration.id))
+        assert caller.withdraw(second.registration.id).status == "Withdrawn"
+    assert speaks(world, url, new, known.registration.id) == "Active"
+    with calling(world, url, new, known.registration.id) as caller:
+        assert caller.withdraw(known.registration.id).status == "Withdrawn"

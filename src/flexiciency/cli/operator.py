@@ -252,7 +252,8 @@ def _instant(text: str) -> datetime:
 def _refuse_foreign(connection: Connection, fingerprint: str, company: str | None, identifier: str) -> None:
     """Raises IdentifierTaken when a certificate signs for another company: whose word it is must be certain."""
     for row in directory.registrations(connection):
-        if row.fingerprint == fingerprint and row.id != identifier and company not in (None, row.company):
+        counts = row.fingerprint == fingerprint and row.status in directory.IN_DIRECTORY
+        if counts and row.id != identifier and company not in (None, row.company):
             raise IdentifierTaken(
                 f"The certificate {fingerprint} is bound to {row.id} of {row.company} already. Give each company its "
                 "own, or `registration unbind` it first."

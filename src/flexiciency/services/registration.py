@@ -17,11 +17,11 @@ from flexiciency.services.replies import MARKET_PLACE, receipt
 from flexiciency.soap.endpoint import Call
 from flexiciency.soap.spyne_service import Handler
 from flexiciency.store import market, registrations
+from flexiciency.store.directory import IN_DIRECTORY
 from flexiciency.store.transaction import Row, Transaction
 from flexiciency.wire.trust import TrustAnchors
 
 _PAGE = 100
-_IN_DIRECTORY = ("Active", "Suspended")
 
 
 class RegistrationService:
@@ -108,6 +108,8 @@ def _move(tx: Transaction, matching: Matching, row: Row, move: Move, actor: Acto
         raise StateConflict(f"Registration {row.id}: {refused}") from refused
     if move is Move.APPROVE:
         _must_be_its_own(tx, row, now)
+    if move is Move.WITHDRAW and actor is Actor.PLAYER:
+        _must_leave_a_certificate(tx, row, now)
     registrations.set_status(tx, row.id, status, suspended_by, now)
     tx.flush()
     if status is RegistrationStatus.ACTIVE:
@@ -133,6 +135,20 @@ def _must_be_its_own(tx: Transaction, row: Row, now: datetime) -> None:
                 f"Registration {row.id}: its certificate {one.fingerprint} (SHA-256) is bound to the company "
                 f"{one.description_id}. Ask both whose it is, and withdraw the other one."
             )
+
+
+def _must_leave_a_certificate(tx: Transaction, row: Row, now: datetime) -> None:
+    """The company's other registrations can still sign when this one has withdrawn. Raises StateConflict."""
+    companies, bindings = tx.look_up(
+        registrations.companies([row.description_id]), registrations.bindings(row.description_id, now)
+    )
+    (others,) = tx.look_up(registrations.registrations(set(companies[0].registrations) - {row.id}))
+    staying = [other.id for other in others if other.status in IN_DIRECTORY]
+    if staying and not any(one.valid and one.registration_id in staying for one in bindings):
+        raise StateConflict(
+            f"Registration {row.id} holds the last certificate of its company that is valid now. Add one to "
+            f"{staying[0]} first (AddMarketPlayerAuthentication), or withdraw that one before."
+        )
 
 
 def _enter_directory(tx: Transaction, row: Row) -> None:
@@ -293,9 +309,9 @@ def _own(call: Call, tx: Transaction, ids: Iterable[str], element: str) -> list[
 def _must_be_in_directory(call: Call, rows: Iterable[Row], element: str) -> None:
     """What is added to a registration is known to others at once."""
     for row in rows:
-        if row.status not in _IN_DIRECTORY:
+        if row.status not in IN_DIRECTORY:
             raise StateConflict(
-                f"Registration {row.id} is {row.status}; expected one that is {' or '.join(_IN_DIRECTORY)}.",
+                f"Registration {row.id} is {row.status}; expected one that is {' or '.join(IN_DIRECTORY)}.",
                 path=_path(call, element),
             )
 

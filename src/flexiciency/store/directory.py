@@ -17,13 +17,16 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
 from flexiciency.contract.series import Quantity, TimeStep
-from flexiciency.errors import IdentifierTaken, ReferenceUnknown
+from flexiciency.errors import IdentifierTaken, ReferenceUnknown, StateConflict
 from flexiciency.store import tables
 from flexiciency.store.registrations import name_parts
 from flexiciency.wire.identity import fingerprint_of, valid_between
 
 ENTERED = "urn:flexiciency:entered:"
 """What the ids made here begin with, and no Market Player's may: nobody else can have an object of the same Id."""
+
+IN_DIRECTORY = ("Active", "Suspended")
+"""States of a registration whose certificates count: it was approved, and has not withdrawn."""
 
 _NAMES = UUID("3b1a5a66-6c1c-4c0f-8a5f-5d1a6f0c2d23")
 
@@ -89,7 +92,11 @@ class Subscription:
 
 
 def add_registration(connection: Connection, registration: Registration, now: datetime) -> None:
-    """Enter an Active registration; its company is shared by registrations with the same company name."""
+    """Enter an Active registration; its company is shared by registrations with the same company name.
+
+    Raises IdentifierTaken for one that enrolled: whoever did chose that Id, and brought certificates along.
+    """
+    _must_not_have_enrolled(connection, registration.id)
     description_id = _id("company", registration.company)
     _put(
         connection,
@@ -161,16 +168,19 @@ def bound_to(connection: Connection, fingerprint: str) -> list[str]:
 
 
 def set_status(connection: Connection, registration_id: str, status: str, now: datetime) -> None:
-    """Active ↔ Suspended → Withdrawn, by the operator. Raises ReferenceUnknown."""
+    """Active ↔ Suspended, by the operator. Raises ReferenceUnknown, StateConflict."""
     registration = tables.market_player_registration
-    suspended_by = "Operator" if status == "Suspended" else None
-    changed = connection.execute(
-        update(registration)
-        .where(registration.c.id == registration_id)
-        .values(status=status, suspended_by=suspended_by, since=now)
-    )
-    if changed.rowcount == 0:
+    its_row = registration.c.id == registration_id
+    stored = connection.execute(select(registration.c.status).where(its_row).with_for_update()).scalar()
+    if stored is None:
         raise ReferenceUnknown(f"There is no registration {registration_id}. `registration list` shows all.")
+    if stored not in IN_DIRECTORY:
+        raise StateConflict(
+            f"Registration {registration_id} is {stored}; expected one that is {' or '.join(IN_DIRECTORY)}. A Pending "
+            "one is approved by the operator of the Market Place, and a Withdrawn one stays so."
+        )
+    suspended_by = "Operator" if status == "Suspended" else None
+    connection.execute(update(registration).where(its_row).values(status=status, suspended_by=suspended_by, since=now))
 
 
 def bind_channel(
@@ -296,6 +306,18 @@ def subscriptions(connection: Connection) -> list[Row[Any]]:
             )
         )
     )
+
+
+def _must_not_have_enrolled(connection: Connection, registration_id: str) -> None:
+    registration = tables.market_player_registration
+    company = connection.execute(
+        select(registration.c.description_id).where(registration.c.id == registration_id)
+    ).scalar()
+    if company is not None and not company.startswith(ENTERED):
+        raise IdentifierTaken(
+            f"{registration_id} has enrolled at the Market Place and is no entry of yours to change; `registration "
+            "suspend` and `activate` work on it. Another party gets an Id of its own."
+        )
 
 
 def _id(kind: str, *parts: str) -> str:

@@ -97,7 +97,8 @@ GROUP BY a.fingerprint, o.description_id
 """
 
 _BINDINGS = """
-SELECT a.id, a.registration_id, o.status, a.fingerprint, a.valid_from <= %(now)s AND %(now)s < a.valid_until AS valid
+SELECT a.id, a.registration_id, o.status, a.fingerprint,
+    o.status IN ('Active', 'Suspended') AND a.valid_from <= %(now)s AND %(now)s < a.valid_until AS valid
 FROM market_player_registration o JOIN market_player_authentication a ON a.registration_id = o.id
 WHERE o.description_id = %(description_id)s AND a.withdrawn_at IS NULL ORDER BY a.id
 """
@@ -245,7 +246,7 @@ def bound(fingerprints: Iterable[str], now: datetime) -> Query:
 
 
 def bindings(description_id: str, now: datetime) -> Query:
-    """The accounts of a company that are not withdrawn, and whether they are valid now."""
+    """The accounts of a company that are not withdrawn, and whether they sign for it now."""
     return Query(_BINDINGS, {"description_id": description_id, "now": now})
 
 
