@@ -118,7 +118,7 @@ def market_towns() -> Iterator[tuple[Town, Town]]:
             with contextlib.closing(Database(there)) as database:
                 migrate.upgrade(database)
                 world = make_world(database, folder, pods=0, key_type="rsa")
-                _fill(database, size)
+                fill(database, size)
             towns.append(Town(there, world, folder))
         yield towns[0], towns[1]
 
@@ -133,7 +133,7 @@ def pod_prefix(dso: int) -> str:
     return f"{COUNTRIES[dso % len(COUNTRIES)]}{dso:06d}"
 
 
-def _fill(database: Database, size: Size) -> None:
+def fill(database: Database, size: Size) -> None:
     """As after years: each subscription has one offer that it matches, and both parties have validated that."""
     random = Random(size.publications)  # noqa: S311  spread, not secrecy
     parties = _Parties(tuple(_new_id(random) for _ in range(size.registrations)))
@@ -319,6 +319,7 @@ def _row(one: Publication) -> tuple[Any, ...]:
         None if described.period is None else f"[{described.period[0].isoformat()},{described.period[1].isoformat()})",
         json.dumps({name: names for name, names in named.items() if names}) if named else None,
         True,
+        None,
     )
 
 
