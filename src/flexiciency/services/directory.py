@@ -7,12 +7,12 @@ from flexiciency.delivery import player_objects
 from flexiciency.delivery.directory import changes_after
 from flexiciency.errors import ReferenceUnknown, StateConflict
 from flexiciency.services.exchange import transaction_of
+from flexiciency.services.pages import PAGE_SIZE
 from flexiciency.services.replies import MARKET_PLACE
 from flexiciency.soap.endpoint import Call
 from flexiciency.soap.spyne_service import Handler
 from flexiciency.store import market_place, registrations
 
-_PAGE = 100
 _BEGINNING = "0"
 _CURSOR = re.compile("[0-9]{1,18}")  # what fits into a bigint
 
@@ -95,7 +95,7 @@ class DirectoryService:
                 f"{cursor!r} is no cursor of this directory. Give the NextCursor of an earlier reply, or none.",
                 path="ReadDirectoryChanges/Cursor",
             )
-        size = message.PageSize or _PAGE
+        size = message.PageSize or PAGE_SIZE
         changes, last = changes_after(
             transaction_of(call), MARKET_PLACE, call.speaker.id, after=int(cursor), limit=size
         )

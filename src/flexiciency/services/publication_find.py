@@ -11,15 +11,13 @@ from flexiciency.errors import ReferenceUnknown
 from flexiciency.services import service_description
 from flexiciency.services.exchange import transaction_of
 from flexiciency.services.matching import localization_of
+from flexiciency.services.pages import PAGE_SIZE, cut
 from flexiciency.services.replies import MARKET_PLACE
 from flexiciency.soap.endpoint import Call
 from flexiciency.store import publication_search, publications
 from flexiciency.store.publication_search import Meets, Place
 from flexiciency.store.publications import Kind, Publication
 from flexiciency.store.transaction import Query, Row
-
-PAGE_SIZE = 100
-"""Objects in a reply where the request says nothing."""
 
 MOST_ROWS = 2_000
 """Rows read for one reply. Where few of them are what is asked for, the page is short, and the next goes on."""
@@ -122,7 +120,7 @@ def _source(
 def _page(
     call: Call, read: Callable[[Row | None, int], Query], named: Callable[[Row], str], shows: Callable[[Row], bool],
     size: int,
-) -> tuple[list[str], str | None]:  # fmt: skip
+) -> tuple[Sequence[str], str | None]:  # fmt: skip
     """The first ids of rows that show what is asked for, and the cursor where there may be more.
 
     Reads on after the last row, more rows each time, until the page is full, nothing is left or `MOST_ROWS` are read.
@@ -132,19 +130,14 @@ def _page(
         (rows,) = tx.look_up(read(last, limit))
         found |= dict.fromkeys(named(row) for row in rows if shows(row))
         if len(rows) < limit:
-            return _cut(list(found), size)
+            return cut(list(found), size)
         last, seen, limit = rows[-1], seen + len(rows), 2 * limit
         whole = [named(row) for row in rows if named(row) != named(last)]
         if seen >= MOST_ROWS and whole:
-            ids, cursor = _cut([one for one in found if one != named(last)], size)
+            ids, cursor = cut([one for one in found if one != named(last)], size)
             return ids, cursor or whole[-1]
         limit = min(limit, max(MOST_ROWS - seen, size + 1))
-    return _cut(list(found), size)
-
-
-def _cut(found: list[str], size: int) -> tuple[list[str], str | None]:
-    ids = found[:size]
-    return ids, ids[-1] if len(found) > size else None
+    return cut(list(found), size)
 
 
 def _meets(call: Call, criteria: Any) -> Meets:

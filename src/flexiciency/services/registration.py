@@ -13,6 +13,7 @@ from flexiciency.errors import IdentifierTaken, OperationNotAllowed, ReferenceUn
 from flexiciency.services.enrolment import check_accounts, must_not_be_reserved
 from flexiciency.services.exchange import transaction_of
 from flexiciency.services.matching import Matching
+from flexiciency.services.pages import PAGE_SIZE, cut
 from flexiciency.services.replies import MARKET_PLACE, receipt
 from flexiciency.soap.endpoint import Call
 from flexiciency.soap.spyne_service import Handler
@@ -20,8 +21,6 @@ from flexiciency.store import market, registrations
 from flexiciency.store.directory import IN_DIRECTORY
 from flexiciency.store.transaction import Row, Transaction
 from flexiciency.wire.trust import TrustAnchors
-
-_PAGE = 100
 
 
 class RegistrationService:
@@ -181,16 +180,16 @@ def _read(call: Call, message: Any) -> Any:
 
 def _find(call: Call, message: Any) -> Any:
     """A page of the Active and Suspended MPL-REG that meet every criterion, in the order of their ids."""
-    tx, size = transaction_of(call), message.PageSize or _PAGE
+    tx, size = transaction_of(call), message.PageSize or PAGE_SIZE
     found = registrations.find(
         tx, role=message.Role, company_type=message.CompanyType, name=message.Name, country=message.Country,
         after=message.Cursor, limit=size + 1,
     )  # fmt: skip
-    page = found[:size]
+    page, cursor = cut(found, size)
     (rows,) = tx.look_up(registrations.registrations(page))
     return MARKET_PLACE.FindRegistrationsResponse(
         MarketPlayerRegistration=[player_objects.registration(MARKET_PLACE, row) for row in rows],
-        NextCursor=page[-1] if len(found) > size else None,
+        NextCursor=cursor,
     )
 
 

@@ -8,15 +8,13 @@ from flexiciency.domain.subscription import State, SubscriptionMoveRefused, decl
 from flexiciency.errors import ReferenceUnknown, StateConflict
 from flexiciency.services.exchange import transaction_of
 from flexiciency.services.matching import Matching
+from flexiciency.services.pages import PAGE_SIZE, cut
 from flexiciency.services.replies import MARKET_PLACE
 from flexiciency.soap.endpoint import Call
 from flexiciency.soap.spyne_service import Handler
 from flexiciency.store import market, subscriptions
 from flexiciency.store.subscriptions import Pair
 from flexiciency.store.transaction import Row
-
-PAGE_SIZE = 100
-"""Objects in a reply where the request says nothing."""
 
 
 class SubscriptionService:
@@ -44,9 +42,10 @@ class SubscriptionService:
                 after=message.Cursor or "", limit=size + 1,
             )
         )  # fmt: skip
+        _, cursor = cut([row.id for row in rows], size)
         return MARKET_PLACE.FindB2BServiceSubscriptionsResponse(
             B2BServiceSubscription=[service_objects.b2b(MARKET_PLACE, row) for row in rows[:size]],
-            NextCursor=rows[size - 1].id if len(rows) > size else None,
+            NextCursor=cursor,
         )
 
     def _read(self, call: Call, message: Any) -> Any:
