@@ -1,8 +1,10 @@
 """Commands run as an operator runs them, on a database of the test's own."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,6 +32,13 @@ class Ran:
 
 
 Run = Callable[..., Ran]
+
+
+def listed(ran: Ran) -> list[dict[str, Any]]:
+    """What a command listed with --json."""
+    assert ran.code == 0, ran.err
+    found: list[dict[str, Any]] = json.loads(ran.out)
+    return found
 
 
 @pytest.fixture(scope="module")

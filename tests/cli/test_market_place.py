@@ -1,13 +1,11 @@
 """The operator of a Market Place: says what it is, decides who takes part, and sees what is matched and why."""
 
-import json
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from flexiciency.store.database import Database
-from tests.cli.conftest import Ran
+from tests.cli.conftest import listed
 from tests.cli.market import ACCESS, ADVICE, COMPANY, DESCRIBED, DSO_COMPANY, LOAD_CURVES, NETZ, Market, Party, market
 from tests.gateway import added, rows
 
@@ -28,12 +26,6 @@ def netz(place: Market) -> Party:
 def advice(place: Market) -> Party:
     """A requester that subscribes."""
     return place.approved("advice", ADVICE, "--role", "UnregulatedDataRequester", *COMPANY)
-
-
-def listed(ran: Ran) -> list[dict[str, Any]]:
-    assert ran.code == 0, ran.err
-    found: list[dict[str, Any]] = json.loads(ran.out)
-    return found
 
 
 def enrolled(place: Market, name: str, identifier: str) -> Party:

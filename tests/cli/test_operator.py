@@ -1,13 +1,12 @@
 """The operator's facts, entered and listed; what is wrong is one line with its code."""
 
-import json
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from flexiciency.store.database import Database
-from tests.cli.conftest import DSO, PLAYER, Ran, Run
+from tests.cli.conftest import DSO, PLAYER, Run, listed
 
 CHANNEL = "portal"
 SERVICE = "urn:uuid:00000000-0000-4000-8000-000000005e20"
@@ -34,12 +33,6 @@ def facts(run: Run, keys: Path) -> None:
         ("subscription", "add", SUBSCRIPTION, "--requester", PLAYER, "--service", SERVICE),
     ):  # fmt: skip
         assert run(*arguments).code == 0
-
-
-def listed(ran: Ran) -> list[dict[str, object]]:
-    assert ran.code == 0
-    found: list[dict[str, object]] = json.loads(ran.out)
-    return found
 
 
 @pytest.mark.usefixtures("facts")

@@ -1,14 +1,12 @@
 """A Market Player at the Market Place by commands alone: enrolled, published, matched, agreed."""
 
-import json
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from flexiciency.cli import player_find
 from flexiciency.store.database import Database
-from tests.cli.conftest import Ran
+from tests.cli.conftest import Ran, listed
 from tests.cli.market import ADVICE, COMPANY, DSO_COMPANY, LOAD_CURVES, NETZ, Market, Party, market
 
 OTHER = "urn:uuid:00000000-0000-4000-8000-000000000741"
@@ -31,12 +29,6 @@ def netz(place: Market) -> Party:
 def advice(place: Market) -> Party:
     """A requester that subscribes."""
     return place.approved("advice", ADVICE, "--role", "UnregulatedDataRequester", *COMPANY)
-
-
-def listed(ran: Ran) -> list[dict[str, Any]]:
-    assert ran.code == 0, ran.err
-    rows: list[dict[str, Any]] = json.loads(ran.out)
-    return rows
 
 
 def said(ran: Ran) -> str:

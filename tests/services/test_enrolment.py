@@ -1,6 +1,6 @@
 """Enrolment over HTTP: proof of possession, objects that agree, and nothing half stored (D2.3, 2.2)."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -18,12 +18,11 @@ from flexiciency.store.database import Database
 from flexiciency.wire.addressing import new_message_id
 from flexiciency.wire.authority import Authority
 from flexiciency.wire.identity import Identity, valid_between
-from tests.gateway import added, gateway, rows
+from tests.gateway import added, rows
 from tests.services.enrolling import (
     PROVIDER,
     REQUESTER,
     account_of,
-    add_access_point,
     calling,
     enrol,
     enrolled,
@@ -32,23 +31,13 @@ from tests.services.enrolling import (
     joining,
     operate,
 )
-from tests.world import PLAYER, World, make_world
+from tests.world import PLAYER, World
+
+pytestmark = pytest.mark.usefixtures("access_point")
 
 EVIDENCE = {"message", "message_chunk"}
 URI = "https://player.example/v1/services/market-player"
 Change = Callable[[Enrolment], Enrolment]
-
-
-@pytest.fixture(scope="module")
-def world(database: Database, tmp_path_factory: pytest.TempPathFactory) -> World:
-    add_access_point(database)
-    return make_world(database, tmp_path_factory.mktemp("world"), pods=0)
-
-
-@pytest.fixture(scope="module")
-def url(world: World, database: Database) -> Iterator[str]:
-    with gateway(world, database) as address:
-        yield address
 
 
 @pytest.fixture

@@ -1,28 +1,16 @@
 """Enrolment over HTTP: names in every script come back as they were, and what is no XML is refused."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from flexiciency.store.database import Database
 from flexiciency.wire.identity import Identity
-from tests.gateway import added, bytes_of, gateway, market_place_of, refusal, rows
-from tests.services.enrolling import add_access_point, calling, enrol, enrolment_of, issued
-from tests.world import World, make_world
+from tests.gateway import added, bytes_of, market_place_of, refusal, rows
+from tests.services.enrolling import calling, enrol, enrolment_of, issued
+from tests.world import World
+
+pytestmark = pytest.mark.usefixtures("access_point")
 
 EVIDENCE = {"message", "message_chunk"}
-
-
-@pytest.fixture(scope="module")
-def world(database: Database, tmp_path_factory: pytest.TempPathFactory) -> World:
-    add_access_point(database)
-    return make_world(database, tmp_path_factory.mktemp("world"), pods=0)
-
-
-@pytest.fixture(scope="module")
-def url(world: World, database: Database) -> Iterator[str]:
-    with gateway(world, database) as address:
-        yield address
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """What one message may ask the Market Place to compare is bounded, and a party validates what it has seen."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
 from string import ascii_uppercase
@@ -14,18 +13,10 @@ from flexiciency.domain.matching import MOST_PLACES
 from flexiciency.services.publication import MOST_DETAILS
 from flexiciency.services.service_description import MOST_MASKED, MOST_PLACES_NAMED, MOST_PODS_NAMED
 from flexiciency.store import market as store_market
-from flexiciency.store.database import Database
 from flexiciency.store.transaction import transaction
 from tests.services.publishing import Market, individual, offer_of, place, the_only, wish_of
-from tests.world import World
 
 Naming = Callable[[int], ServiceLocalization]
-
-
-@pytest.fixture(scope="module")
-def market(world: World, url: str, database: Database) -> Iterator[Market]:
-    with ExitStack() as clients:
-        yield Market(world, url, database, clients)
 
 
 def masked(number: int) -> tuple[str, ...]:

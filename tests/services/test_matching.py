@@ -1,9 +1,8 @@
 """Matching at the Market Place over HTTP: offers and subscriptions become B2B-SRV-SUB, whoever comes first."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -23,13 +22,7 @@ from flexiciency.store.database import Database
 from flexiciency.store.transaction import transaction
 from tests.services.enrolling import operate
 from tests.services.publishing import SPRING, YEAR, Market, individual, matched, offer_of, place, the_only, wish_of
-from tests.world import World, status_of
-
-
-@pytest.fixture(scope="module")
-def market(world: World, url: str, database: Database) -> Iterator[Market]:
-    with ExitStack() as clients:
-        yield Market(world, url, database, clients)
+from tests.world import status_of
 
 
 @pytest.fixture

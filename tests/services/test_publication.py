@@ -1,7 +1,5 @@
 """MKP-SRV-OFF, MKP-SRV-SUB and MKP-SRV-DES over HTTP: published, changed, withdrawn, found, refused."""
 
-from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -10,7 +8,6 @@ import pytest
 
 from flexiciency.client.ids import new_id
 from flexiciency.client.market_objects import Role, ServiceDescription, ServiceLocalization, ServiceOffer
-from flexiciency.store.database import Database
 from tests.services.publishing import (
     SPRING,
     YEAR,
@@ -22,16 +19,9 @@ from tests.services.publishing import (
     place,
     wish_of,
 )
-from tests.world import World
 
 PUBLISH = "PublishServiceOffer/MarketPlaceServiceOffer"
 DESCRIBED = f"{PUBLISH}/ServiceDetails/MarketPlaceServiceDescription"
-
-
-@pytest.fixture(scope="module")
-def market(world: World, url: str, database: Database) -> Iterator[Market]:
-    with ExitStack() as clients:
-        yield Market(world, url, database, clients)
 
 
 def with_reference(offer: ServiceOffer) -> ServiceOffer:

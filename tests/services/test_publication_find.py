@@ -1,7 +1,5 @@
 """MKP-SRV-OFF, MKP-SRV-SUB and MKP-SRV-DES found over HTTP: by each criterion, page by page, of Active parties."""
 
-from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 
@@ -13,7 +11,6 @@ from flexiciency.client.market_place import MarketPlace, pages
 from flexiciency.contract.series import Quantity, TimeStep
 from flexiciency.services import publication_find
 from flexiciency.services.replies import MARKET_PLACE
-from flexiciency.store.database import Database
 from tests.gateway import market_place_of
 from tests.services.publishing import (
     SPRING,
@@ -27,13 +24,6 @@ from tests.services.publishing import (
     wish_of,
 )
 from tests.world import World, status_of
-
-
-@pytest.fixture(scope="module")
-def market(world: World, url: str, database: Database) -> Iterator[Market]:
-    with ExitStack() as clients:
-        yield Market(world, url, database, clients)
-
 
 FOUND = aggregated(localization=place("Criteria", streets=("Hauptplatz",), pods=("AT003*",)), period=SPRING)
 CRITERIA = [

@@ -9,10 +9,9 @@ from flexiciency.client.market_place import MarketPlace, pages
 from flexiciency.domain.registration import Move
 from flexiciency.services.replies import MARKET_PLACE as TYPES
 from flexiciency.store.database import Database
-from tests.gateway import gateway, market_place_of
+from tests.gateway import market_place_of
 from tests.services.enrolling import (
     PROVIDER,
-    add_access_point,
     calling,
     enrol,
     enrolled,
@@ -20,19 +19,9 @@ from tests.services.enrolling import (
     issued,
     operate,
 )
-from tests.world import PLAYER, World, make_world
+from tests.world import PLAYER, World
 
-
-@pytest.fixture(scope="module")
-def world(database: Database, tmp_path_factory: pytest.TempPathFactory) -> World:
-    add_access_point(database)
-    return make_world(database, tmp_path_factory.mktemp("world"), pods=0)
-
-
-@pytest.fixture(scope="module")
-def url(world: World, database: Database) -> Iterator[str]:
-    with gateway(world, database) as address:
-        yield address
+pytestmark = pytest.mark.usefixtures("access_point")
 
 
 @pytest.fixture(scope="module")

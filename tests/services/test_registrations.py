@@ -19,11 +19,10 @@ from flexiciency.store.directory import Registration as Entered
 from flexiciency.store.directory import Role as EnteredRole
 from flexiciency.store.directory import add_registration
 from flexiciency.wire.identity import Identity, valid_between
-from tests.gateway import added, gateway, rows
+from tests.gateway import added, rows
 from tests.services.enrolling import (
     PROVIDER,
     account_of,
-    add_access_point,
     calling,
     enrol,
     enrolled,
@@ -32,22 +31,12 @@ from tests.services.enrolling import (
     joining,
     operate,
 )
-from tests.world import World, make_world
+from tests.world import World
+
+pytestmark = pytest.mark.usefixtures("access_point")
 
 EVIDENCE = {"message", "message_chunk"}
 URI = "https://player.example/v1/services/market-player"
-
-
-@pytest.fixture(scope="module")
-def world(database: Database, tmp_path_factory: pytest.TempPathFactory) -> World:
-    add_access_point(database)
-    return make_world(database, tmp_path_factory.mktemp("world"), pods=0)
-
-
-@pytest.fixture(scope="module")
-def url(world: World, database: Database) -> Iterator[str]:
-    with gateway(world, database) as address:
-        yield address
 
 
 @pytest.fixture

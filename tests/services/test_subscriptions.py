@@ -1,7 +1,6 @@
 """B2B-SRV-SUB over HTTP: found, read, validated and declined by its two parties."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -10,15 +9,7 @@ import pytest
 from flexiciency.client.ids import new_id
 from flexiciency.client.market_objects import B2BSubscription, ServiceOffer, ServiceSubscription
 from flexiciency.client.market_place import MarketPlace, pages
-from flexiciency.store.database import Database
 from tests.services.publishing import Market, individual, matched, offer_of, place, the_only, wish_of
-from tests.world import World
-
-
-@pytest.fixture(scope="module")
-def market(world: World, url: str, database: Database) -> Iterator[Market]:
-    with ExitStack() as clients:
-        yield Market(world, url, database, clients)
 
 
 class Matched:

@@ -1,6 +1,5 @@
 """Nobody speaks for a company that has not let it: neither before approval, nor by guessing what an operator enters."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -14,11 +13,9 @@ from flexiciency.store import directory
 from flexiciency.store.database import Database
 from flexiciency.store.directory import CompanyType, Registration, Role
 from flexiciency.wire.identity import Identity
-from tests.gateway import gateway
 from tests.services.enrolling import (
     PROVIDER,
     account_of,
-    add_access_point,
     calling,
     enrol,
     enrolled,
@@ -27,19 +24,9 @@ from tests.services.enrolling import (
     joining,
     operate,
 )
-from tests.world import World, make_world
+from tests.world import World
 
-
-@pytest.fixture(scope="module")
-def world(database: Database, tmp_path_factory: pytest.TempPathFactory) -> World:
-    add_access_point(database)
-    return make_world(database, tmp_path_factory.mktemp("world"), pods=0)
-
-
-@pytest.fixture(scope="module")
-def url(world: World, database: Database) -> Iterator[str]:
-    with gateway(world, database) as address:
-        yield address
+pytestmark = pytest.mark.usefixtures("access_point")
 
 
 def speaks(world: World, url: str, identity: Identity, registration_id: str) -> str:

@@ -1,23 +1,11 @@
 """MKP-SRV-DES over HTTP: withdrawn for good, and only when nothing Published holds it."""
 
-from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import replace
 
-import pytest
-
 from flexiciency.client.ids import new_id
-from flexiciency.store.database import Database
 from tests.services.publishing import Market, consumption_in, individual, offer_of, place
-from tests.world import World
 
 PATH = "WithdrawServiceDescription/ServiceDescriptionId"
-
-
-@pytest.fixture(scope="module")
-def market(world: World, url: str, database: Database) -> Iterator[Market]:
-    with ExitStack() as clients:
-        yield Market(world, url, database, clients)
 
 
 def test_it_is_not_found_any_more_but_can_still_be_read(market: Market) -> None:
