@@ -55,7 +55,7 @@ def company(one: Company) -> Arguments:
     return {
         "Id": one.id,
         "CompanyInformation": one.information,
-        "ContactDetails": _contact_details(one.contact_details),
+        "ContactDetails": contact_details(one.contact_details),
         "CompanyType": one.company_type,
         "CompanySubtype": one.company_subtype,
         "Territory": [_territory(part) for part in one.territories],
@@ -67,7 +67,7 @@ def account(one: Account) -> Arguments:
     """MPL-AUT."""
     return {
         "Id": one.id,
-        "ContactPoint": _contact_point(one.contact_point),
+        "ContactPoint": contact_point(one.contact_point),
         "Certificate": one.certificate.public_bytes(Encoding.DER),
         "Validity": writing.period(*one.validity),
         "MarketPlayerRegistrationRef": one.registration,
@@ -90,7 +90,7 @@ def service_description(one: ServiceDescription) -> Arguments:
         "AggregationMethod": one.aggregation_method,
         "Quantity": one.quantity,
         "Period": _period(one.period),
-        "Localization": _localization(one.localization),
+        "Localization": localization(one.localization),
         "TimeStep": one.time_step,
         "CustomerConsentMandatory": one.customer_consent_mandatory,
         "MarketPlaceServiceOfferRef": one.offer,
@@ -131,7 +131,7 @@ def criteria(wanted: Criteria | None) -> Arguments | None:
         "AggregationMethod": wanted.aggregation_method,
         "Quantity": wanted.quantity,
         "Period": _period(wanted.period),
-        "Localization": _localization(wanted.localization),
+        "Localization": localization(wanted.localization),
         "TimeStep": wanted.time_step,
         "CustomerConsentMandatory": wanted.customer_consent_mandatory,
     }
@@ -157,7 +157,8 @@ def _period(period: Period | None) -> Arguments | None:
     return None if period is None else writing.period(*period)
 
 
-def _localization(one: ServiceLocalization | None) -> Arguments | None:
+def localization(one: ServiceLocalization | None) -> Arguments | None:
+    """com:Localization of MKP-SRV-DES."""
     if one is None:
         return None
     return {
@@ -168,7 +169,8 @@ def _localization(one: ServiceLocalization | None) -> Arguments | None:
     }
 
 
-def _contact_details(one: ContactDetails) -> Arguments:
+def contact_details(one: ContactDetails) -> Arguments:
+    """ContactDetails of MPL-DES."""
     return {
         "Name": one.name,
         "Email": one.email,
@@ -180,7 +182,8 @@ def _contact_details(one: ContactDetails) -> Arguments:
     }
 
 
-def _contact_point(one: ContactPoint) -> Arguments:
+def contact_point(one: ContactPoint) -> Arguments:
+    """ContactPoint of MPL-AUT."""
     return {"Name": one.name, "Email": one.email, "Telephone": one.telephone}
 
 

@@ -5,7 +5,7 @@ until the operator takes the Market Place's (`adopt`): whoever enrols there choo
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime
 from uuid import uuid4
 
@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from psycopg.types.json import Jsonb
 from psycopg.types.range import TimestamptzRange
 
+from flexiciency.client import market_writing
 from flexiciency.client.market_objects import (
     Account,
     B2BSubscription,
@@ -23,6 +24,7 @@ from flexiciency.client.market_objects import (
     ServiceDescription,
 )
 from flexiciency.errors import ReferenceUnknown
+from flexiciency.store import registrations
 from flexiciency.store.directory import ENTERED
 from flexiciency.store.market import Kind
 from flexiciency.store.transaction import Query, Transaction
@@ -60,11 +62,6 @@ VALUES (%(id)s, %(information)s, %(company_type)s, %(company_subtype)s, %(contac
 ON CONFLICT (id) DO UPDATE SET company_information = EXCLUDED.company_information,
     company_type = EXCLUDED.company_type, company_subtype = EXCLUDED.company_subtype, contact = EXCLUDED.contact
 """
-_CLEAR_TERRITORIES = "DELETE FROM market_player_territory WHERE description_id = %(id)s"
-_TERRITORY = """
-INSERT INTO market_player_territory (description_id, number, country, city, pod_prefix)
-VALUES (%(id)s, %(number)s, %(country)s, %(city)s, %(pod_prefix)s)
-"""
 
 # What this DSO's operator suspended stays so.
 _KEPT = "r.suspended_by = 'Operator' AND EXCLUDED.status = 'Active'"
@@ -83,12 +80,6 @@ DELETE FROM market_player_location WHERE registration_id = %(id)s AND id <> ALL(
 _ONLY_ACCOUNTS = """
 DELETE FROM market_player_authentication
 WHERE registration_id = %(id)s AND id <> ALL(%(accounts)s) AND withdrawn_at IS NULL
-"""
-
-_CLEAR_LOCATION = "DELETE FROM market_player_location WHERE id = %(id)s"
-_LOCATION = """
-INSERT INTO market_player_location (id, registration_id, uri)
-SELECT %(id)s, unnest(%(registrations)s::text[]), %(uri)s
 """
 
 # A certificate that this DSO's operator has withdrawn stays so here, under whatever Id it comes.
@@ -270,8 +261,7 @@ def apply(
             case Registration():
                 _registration(tx, one, now)
             case Location():
-                tx.write(_CLEAR_LOCATION, id=one.id)
-                tx.write(_LOCATION, id=one.id, uri=one.uri, registrations=list(one.registrations))
+                registrations.put_location(tx, registrations.Location(one.id, one.uri, one.registrations))
             case Account():
                 _account(tx, one)
             case ServiceDescription():
@@ -282,22 +272,13 @@ def apply(
 
 
 def _company(tx: Transaction, company: Company) -> None:
-    contact = {
-        "Name": company.contact_details.name,
-        "Email": company.contact_details.email,
-        "Telephone": company.contact_details.telephone,
-        "Street": company.contact_details.street,
-        "PostalCode": company.contact_details.postal_code,
-        "City": company.contact_details.city,
-        "Country": company.contact_details.country,
-    }
+    contact = market_writing.contact_details(company.contact_details)
     tx.write(
         _COMPANY, id=company.id, information=company.information, company_type=company.company_type,
         company_subtype=company.company_subtype, contact=_given(contact),
     )  # fmt: skip
-    tx.write(_CLEAR_TERRITORIES, id=company.id)
-    for number, territory in enumerate(company.territories):
-        tx.write(_TERRITORY, id=company.id, number=number, **asdict(territory))
+    territories = [(one.country, one.city, one.pod_prefix) for one in company.territories]
+    registrations.put_territories(tx, company.id, territories)
 
 
 def _registration(tx: Transaction, registration: Registration, now: datetime) -> None:
@@ -310,11 +291,7 @@ def _registration(tx: Transaction, registration: Registration, now: datetime) ->
 
 
 def _account(tx: Transaction, account: Account) -> None:
-    contact = {
-        "Name": account.contact_point.name,
-        "Email": account.contact_point.email,
-        "Telephone": account.contact_point.telephone,
-    }
+    contact = market_writing.contact_point(account.contact_point)
     first, last = account.validity
     tx.write(
         _ACCOUNT, id=account.id, registration=account.registration, contact_point=_given(contact),
@@ -324,16 +301,14 @@ def _account(tx: Transaction, account: Account) -> None:
 
 
 def _service(tx: Transaction, service: ServiceDescription, owner_id: str, service_type: str) -> None:
-    place = service.localization
+    place = market_writing.localization(service.localization)
     tx.write(
         _SERVICE, id=service.id, owner_id=owner_id, service_type=service_type,
         short_description=service.short_description, usage_details=service.usage_details,
         aggregation_level=service.aggregation_level, aggregation_method=service.aggregation_method,
         quantity=service.quantity, time_step=service.time_step,
         period=None if service.period is None else TimestamptzRange(*service.period),
-        localization=None if place is None else Jsonb(
-            {"Country": place.countries, "City": place.cities, "Street": place.streets, "PoD": place.pods}
-        ),
+        localization=None if place is None else Jsonb(place),
         customer_consent_mandatory=service.customer_consent_mandatory,
     )  # fmt: skip
 

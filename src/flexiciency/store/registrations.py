@@ -4,7 +4,7 @@ A Pending registration is no part of the directory: company and address name it 
 Changes are made under the lock of `store.market`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from unicodedata import normalize
@@ -266,14 +266,19 @@ def put_company(tx: Transaction, company: Company) -> None:
         _PUT_COMPANY, id=company.id, information=company.information, company_type=company.company_type,
         company_subtype=company.company_subtype, contact=Jsonb(company.contact),
     )  # fmt: skip
-    countries, cities, pod_prefixes = zip(*company.territories, strict=True) if company.territories else ((), (), ())
-    tx.write(_CLEAR_TERRITORY, id=company.id)
-    tx.write(
-        _INSERT_TERRITORY, id=company.id, countries=list(countries), cities=list(cities),
-        pod_prefixes=list(pod_prefixes),
-    )  # fmt: skip
+    put_territories(tx, company.id, company.territories)
     tx.write(_CLEAR_NAME, id=company.id)
     tx.write(_INSERT_NAME, id=company.id, parts=name_parts(company.contact["Name"]))
+
+
+def put_territories(tx: Transaction, company_id: str, territories: Sequence[Territory]) -> None:
+    """Store the area that a company serves, in place of what it served before."""
+    countries, cities, pod_prefixes = zip(*territories, strict=True) if territories else ((), (), ())
+    tx.write(_CLEAR_TERRITORY, id=company_id)
+    tx.write(
+        _INSERT_TERRITORY, id=company_id, countries=list(countries), cities=list(cities),
+        pod_prefixes=list(pod_prefixes),
+    )  # fmt: skip
 
 
 def put_location(tx: Transaction, location: Location) -> None:
