@@ -17,6 +17,7 @@ from flexiciency.cli.entered import ADDRESS, COUNTRY, IDENTIFIER, PLACE_NAME, PO
 from flexiciency.cli.output import FileInvalid, done, show
 from flexiciency.config import Settings
 from flexiciency.contract.series import Quantity, TimeStep
+from flexiciency.domain.registration import IN_DIRECTORY
 from flexiciency.errors import IdentifierTaken
 from flexiciency.store import directory
 from flexiciency.store.directory import CompanyType, Registration, Role, Service, Subscription
@@ -252,7 +253,7 @@ def _instant(text: str) -> datetime:
 def _refuse_foreign(connection: Connection, fingerprint: str, company: str | None, identifier: str) -> None:
     """Raises IdentifierTaken when a certificate signs for another company: whose word it is must be certain."""
     for row in directory.registrations(connection):
-        counts = row.fingerprint == fingerprint and row.status in directory.IN_DIRECTORY
+        counts = row.fingerprint == fingerprint and row.status in IN_DIRECTORY
         if counts and row.id != identifier and company not in (None, row.company):
             raise IdentifierTaken(
                 f"The certificate {fingerprint} is bound to {row.id} of {row.company} already. Give each company its "

@@ -16,6 +16,7 @@ from flexiciency.client.market_place import MarketPlace, pages
 from flexiciency.errors import GatewayError, PartnerFault, ReferenceUnknown, Unavailable
 from flexiciency.store import mirror
 from flexiciency.store.database import Database
+from flexiciency.store.directory import data_service_type
 from flexiciency.store.mirror import Key
 from flexiciency.store.transaction import Transaction, transaction
 
@@ -127,6 +128,6 @@ class _Copy:
 
 
 def _likely_type(service: ServiceDescription) -> str:
-    if None in (service.aggregation_level, service.quantity, service.time_step):
+    if service.aggregation_level is None or None in (service.quantity, service.time_step):
         return "EnergyServiceProvision"
-    return "IndividualDataProvision" if service.aggregation_level == "None" else "AggregatedDataProvision"
+    return data_service_type(service.aggregation_level)

@@ -22,6 +22,10 @@ class RegistrationStatus(StrEnum):
     WITHDRAWN = "Withdrawn"
 
 
+IN_DIRECTORY = (RegistrationStatus.ACTIVE, RegistrationStatus.SUSPENDED)
+"""States of a registration that others know, and whose certificates count: approved, and not withdrawn."""
+
+
 class Actor(StrEnum):
     """Who moves a registration: the operator of the Market Place, or a Market Player its own."""
 

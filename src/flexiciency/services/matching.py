@@ -70,10 +70,6 @@ class Matching:
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
 
-    def match_publication(self, tx: Transaction, publication_id: str, now: datetime) -> None:
-        """After an offer or subscription appeared, changed or was withdrawn."""
-        self.match(tx, [publication_id], now)
-
     def match_party(self, tx: Transaction, registration_id: str, now: datetime) -> None:
         """After a registration became Active: all that it has published."""
         (rows,) = tx.look_up(publications.published_by(registration_id))

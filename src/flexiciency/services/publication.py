@@ -177,7 +177,7 @@ class PublicationService:
         if rows[0].status == "Withdrawn":
             raise StateConflict(f"{publication_id} is Withdrawn already, and stays so.", path=path)
         publications.withdraw(tx, [publication_id])
-        self._matching.match_publication(tx, publication_id, call.now)
+        self._matching.match(tx, [publication_id], call.now)
         return _stored(tx, publication_id)
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from flexiciency.delivery import player_objects
-from flexiciency.domain.registration import Actor, Move, MoveRefused, RegistrationStatus, moved
+from flexiciency.domain.registration import IN_DIRECTORY, Actor, Move, MoveRefused, RegistrationStatus, moved
 from flexiciency.errors import IdentifierTaken, OperationNotAllowed, ReferenceUnknown, StateConflict
 from flexiciency.services.enrolment import check_accounts, must_not_be_reserved
 from flexiciency.services.exchange import transaction_of
@@ -18,7 +18,6 @@ from flexiciency.services.replies import MARKET_PLACE, receipt
 from flexiciency.soap.endpoint import Call
 from flexiciency.soap.spyne_service import Handler
 from flexiciency.store import market, registrations
-from flexiciency.store.directory import IN_DIRECTORY
 from flexiciency.store.transaction import Row, Transaction
 from flexiciency.wire.trust import TrustAnchors
 

@@ -17,6 +17,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
 from flexiciency.contract.series import Quantity, TimeStep
+from flexiciency.domain.registration import IN_DIRECTORY
 from flexiciency.errors import IdentifierTaken, ReferenceUnknown, StateConflict
 from flexiciency.store import tables
 from flexiciency.store.registrations import name_parts
@@ -25,13 +26,7 @@ from flexiciency.wire.identity import fingerprint_of, valid_between
 ENTERED = "urn:flexiciency:entered:"
 """What the ids made here begin with, and no Market Player's may: nobody else can have an object of the same Id."""
 
-IN_DIRECTORY = ("Active", "Suspended")
-"""States of a registration whose certificates count: it was approved, and has not withdrawn."""
-
 _NAMES = UUID("3b1a5a66-6c1c-4c0f-8a5f-5d1a6f0c2d23")
-
-DATA_SERVICES = {"None": "IndividualDataProvision"}
-"""Service type by aggregation level; every other level is an AggregatedDataProvision."""
 
 
 class Role(StrEnum):
@@ -89,6 +84,11 @@ class Subscription:
     data_details: str
     processing_details: str
     services: tuple[str, ...]
+
+
+def data_service_type(aggregation_level: str) -> str:
+    """Service type of a data provision."""
+    return "IndividualDataProvision" if aggregation_level == "None" else "AggregatedDataProvision"
 
 
 def add_registration(connection: Connection, registration: Registration, now: datetime) -> None:
@@ -206,7 +206,7 @@ def add_service(connection: Connection, service: Service) -> None:
         tables.service_description,
         id=service.id,
         owner_id=service.provider_id,
-        service_type=DATA_SERVICES.get(service.aggregation_level, "AggregatedDataProvision"),
+        service_type=data_service_type(service.aggregation_level),
         short_description=service.description,
         usage_details=service.description,
         aggregation_level=service.aggregation_level,
