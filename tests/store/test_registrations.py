@@ -1,13 +1,12 @@
 """Names of companies as they are compared, and the tables behind a look-up by a part of one."""
 
-from unicodedata import normalize
-
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+from flexiciency.domain.names import name_key
 from flexiciency.store.database import Database
-from flexiciency.store.registrations import Company, find, name_key, name_parts, put_company
+from flexiciency.store.registrations import Company, find, name_parts, put_company
 from flexiciency.store.transaction import Transaction, transaction
 
 LONGEST = 200
@@ -28,13 +27,6 @@ def test_a_part_of_a_name_is_the_beginning_of_one_of_its_endings(name: str, data
     start = data.draw(st.integers(0, len(key) - 1))
     end = data.draw(st.integers(start + 1, len(key)))
     assert any(part.startswith(key[start:end]) for part in name_parts(name))
-
-
-@given(NAMES)
-def test_case_and_composition_make_no_difference(name: str) -> None:
-    key = name_key(name)
-    assert {name_key(normalize(form, name)) for form in ("NFC", "NFD")} == {key}
-    assert name_key(key) == key
 
 
 def test_the_longest_name_in_the_widest_characters_fits_the_index(database: Database) -> None:

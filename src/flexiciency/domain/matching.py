@@ -11,9 +11,9 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from itertools import product
-from unicodedata import normalize
 
 from flexiciency.contract.series import TimeStep
+from flexiciency.domain.names import name_key
 
 MOST_PLACES = 500
 """Combinations of country and city that a description is indexed by; above, its cities are not told apart."""
@@ -273,7 +273,7 @@ def _some_pod_fits(one: str, other: str) -> bool:
 @lru_cache(maxsize=1024)
 def _folded(names: tuple[str, ...]) -> frozenset[str]:
     """Names compare without case, and however their accents are encoded. Kept: the next comparison asks again."""
-    return frozenset(normalize("NFC", name).casefold() for name in names)
+    return frozenset(map(name_key, names))
 
 
 def _interval(period: tuple[datetime, datetime] | None) -> str:

@@ -7,12 +7,12 @@ Changes are made under the lock of `store.market`.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from unicodedata import normalize
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from psycopg.types.json import Jsonb
 
+from flexiciency.domain.names import name_key
 from flexiciency.store.transaction import Query, Transaction
 from flexiciency.wire.identity import fingerprint_of
 
@@ -305,11 +305,6 @@ def insert_account(tx: Transaction, account: Account) -> None:
 def withdraw_accounts(tx: Transaction, ids: Iterable[str], now: datetime) -> None:
     """Refuse what these accounts bind from now on."""
     tx.write(_WITHDRAW_ACCOUNTS, ids=list(ids), now=now)
-
-
-def name_key(name: str) -> str:
-    """A name as it is compared: upper and lower case alike, and composed and combining characters."""
-    return normalize("NFC", normalize("NFC", name).casefold())
 
 
 def name_parts(name: str) -> list[str]:
