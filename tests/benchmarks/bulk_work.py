@@ -9,8 +9,9 @@ from pathlib import Path
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
+from flexiciency.contract.ids import new_id
 from flexiciency.contract.series import Quantity, TimeStep
-from flexiciency.delivery.build import new_object_id, values_object
+from flexiciency.delivery.build import values_object
 from flexiciency.domain.values import local_days_period
 from flexiciency.soap.outgoing import seal
 from flexiciency.store.database import Database
@@ -50,7 +51,7 @@ def gateway_out(url: str, keys: str, values: int) -> Callable[[], object]:
 
     def deliver() -> None:
         with transaction(database) as tx:
-            built = values_object(tx, asked, new_object_id(), selection=None)
+            built = values_object(tx, asked, new_id(), selection=None)
             if built is None:
                 raise RuntimeError("nothing was released")
             addressing = Addressing(new_message_id(), "urn:flexiciency:bench", PLAYER, DSO)

@@ -29,7 +29,7 @@ CONTENT = {
     " StartDate EndDate Scope[1..*] DataDetails ProcessingDetails",
     "CUS-CON-REV": "Id CustomerId PoD[1..*] RevocationDate CustomerConsentDescriptionRef",
     "DSO-REQ": "Id MarketPlaceServiceDescriptionRef Requester PoD[0..*] Selection[0..1]",
-    "DSO-CNF": "Id DsoServiceActivationRequestRef Status PoD[0..*] RefusedPoD[0..*] Reason[0..1]",
+    "DSO-CNF": "Id DsoServiceActivationRequestRef Status PoD[0..*] RefusedPoD[0..*] Reason[0..1] Selection[0..1]",
     "USP-REQ": "Id MarketPlaceServiceDescriptionRef Requester",
     "USP-CNF": "Id UnregulatedServiceActivationRequestRef Status Reason[0..1]",
     "IND-DAT-SEL": "Id Quantity Period Localization TimeStep Encoding[0..1] MarketPlaceServiceDescriptionRef",

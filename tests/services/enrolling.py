@@ -6,7 +6,6 @@ from typing import Any
 
 from sqlalchemy import insert
 
-from flexiciency.client.ids import new_id
 from flexiciency.client.market_objects import (
     Account,
     Company,
@@ -19,6 +18,7 @@ from flexiciency.client.market_objects import (
     Territory,
 )
 from flexiciency.client.market_place import MarketPlace
+from flexiciency.contract.ids import new_id
 from flexiciency.delivery.outbox import Outbox
 from flexiciency.domain.registration import Move
 from flexiciency.services.matching import Matching

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from sqlalchemy import insert
 
-from flexiciency.client.ids import new_id
 from flexiciency.client.market_objects import (
     B2BStatus,
     B2BSubscription,
@@ -24,6 +23,7 @@ from flexiciency.client.market_objects import (
     ServiceSubscription,
 )
 from flexiciency.client.market_place import MarketPlace
+from flexiciency.contract.ids import new_id
 from flexiciency.contract.series import Quantity, TimeStep
 from flexiciency.errors import PartnerFault
 from flexiciency.store import tables

@@ -7,8 +7,8 @@ from string import ascii_uppercase
 
 import pytest
 
-from flexiciency.client.ids import new_id
 from flexiciency.client.market_objects import Criteria, ServiceLocalization
+from flexiciency.contract.ids import new_id
 from flexiciency.domain.matching import MOST_PLACES
 from flexiciency.services.publication import MOST_DETAILS
 from flexiciency.services.service_description import MOST_MASKED, MOST_PLACES_NAMED, MOST_PODS_NAMED

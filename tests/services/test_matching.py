@@ -10,8 +10,8 @@ from functools import partial
 import pytest
 from sqlalchemy import text
 
-from flexiciency.client.ids import new_id
 from flexiciency.client.market_objects import B2BSubscription, ServiceDescription
+from flexiciency.contract.ids import new_id
 from flexiciency.contract.series import Quantity, TimeStep
 from flexiciency.delivery.outbox import Outbox
 from flexiciency.domain.registration import Move

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from flexiciency.client.ids import new_id
 from flexiciency.client.market_objects import Role, ServiceDescription, ServiceLocalization, ServiceOffer
+from flexiciency.contract.ids import new_id
 from tests.services.publishing import (
     SPRING,
     YEAR,

@@ -5,9 +5,9 @@ from functools import partial
 
 import pytest
 
-from flexiciency.client.ids import new_id
 from flexiciency.client.market_objects import Criteria, ServiceLocalization
 from flexiciency.client.market_place import MarketPlace, pages
+from flexiciency.contract.ids import new_id
 from flexiciency.contract.series import Quantity, TimeStep
 from flexiciency.services import publication_find
 from flexiciency.services.replies import MARKET_PLACE

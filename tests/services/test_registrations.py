@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select
 
-from flexiciency.client.ids import new_id
 from flexiciency.client.market_objects import Company, Enrolment, Location
 from flexiciency.client.market_place import MarketPlace
+from flexiciency.contract.ids import new_id
 from flexiciency.domain.registration import Move
 from flexiciency.errors import PartnerFault, ReferenceUnknown, StateConflict
 from flexiciency.store import tables

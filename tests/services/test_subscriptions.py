@@ -6,9 +6,9 @@ from functools import partial
 
 import pytest
 
-from flexiciency.client.ids import new_id
 from flexiciency.client.market_objects import B2BSubscription, ServiceOffer, ServiceSubscription
 from flexiciency.client.market_place import MarketPlace, pages
+from flexiciency.contract.ids import new_id
 from tests.services.publishing import Market, individual, matched, offer_of, place, the_only, wish_of
 
 

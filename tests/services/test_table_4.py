@@ -10,7 +10,6 @@ import pytest
 from lxml import etree
 
 from flexiciency import app
-from flexiciency.client.ids import new_id
 from flexiciency.client.market_objects import (
     Role,
     ServiceDescription,
@@ -20,6 +19,7 @@ from flexiciency.client.market_objects import (
 )
 from flexiciency.client.market_place import MarketPlace
 from flexiciency.contract.catalogue import BUSINESS_OBJECTS, MARKET_PLACE, Operation, operations
+from flexiciency.contract.ids import new_id
 from flexiciency.contract.series import Quantity, TimeStep
 from flexiciency.domain.registration import Move
 from flexiciency.store.database import Database

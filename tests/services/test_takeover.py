@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from flexiciency.client.ids import new_id
 from flexiciency.client.market_objects import Enrolment, Location
+from flexiciency.contract.ids import new_id
 from flexiciency.domain.registration import Move
 from flexiciency.errors import IdentifierTaken, PartnerFault, StateConflict
 from flexiciency.store import directory

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from flexiciency.client.ids import new_id
+from flexiciency.contract.ids import new_id
 from tests.services.publishing import Market, consumption_in, individual, offer_of, place
 
 PATH = "WithdrawServiceDescription/ServiceDescriptionId"

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from cryptography import x509
 
-from flexiciency.cli.output import FileInvalid, done, show
+from flexiciency.cli.output import FileInvalid, Json, done, show
 from flexiciency.wire.authority import Authority
 from flexiciency.wire.identity import fingerprint_of, valid_between
 
@@ -50,9 +50,7 @@ def issue(name: str, folder: Folder = Path(), key: Key = Key.RSA, days: Days = 3
 
 
 @cli.command("show")
-def show_certificate(
-    file: Path, as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False
-) -> None:
+def show_certificate(file: Path, as_json: Json = False) -> None:
     """What each certificate in a PEM file says, and which registrations and channels of this gateway sign with it."""
     certificates = _all(file)
     bound = _bound(fingerprint_of(certificate) for certificate in certificates)

@@ -7,7 +7,7 @@ import typer
 
 from flexiciency.cli import opening
 from flexiciency.cli.entered import IDENTIFIER
-from flexiciency.cli.output import done, show
+from flexiciency.cli.output import Json, done, show
 from flexiciency.errors import GatewayError
 from flexiciency.store import market_records
 from flexiciency.store.transaction import transaction
@@ -21,7 +21,7 @@ class DirectoryNotRead(GatewayError):  # noqa: N818  named like the coded errors
 
 
 @cli.command("show")
-def show_directory(as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False) -> None:
+def show_directory(as_json: Json = False) -> None:
     """How old the copy is, why reading it failed since, and how many objects of each kind it holds."""
     from flexiciency.delivery.mirror import age  # noqa: PLC0415  slow to import: other commands do without
 

@@ -11,8 +11,8 @@ from flexiciency.cli import opening
 from flexiciency.cli.certificates import describe as in_one_line
 from flexiciency.cli.entered import ADDRESS, TEXT
 from flexiciency.cli.findings import show_findings
-from flexiciency.cli.operator import Identifier, Json, Text
-from flexiciency.cli.output import done, show
+from flexiciency.cli.operator import Identifier, Text
+from flexiciency.cli.output import Json, Limit, done, show
 from flexiciency.config import HostSettings, SettingMissing
 from flexiciency.domain.registration import Move
 from flexiciency.domain.subscription import SubscriptionStatus
@@ -27,7 +27,6 @@ location = typer.Typer(no_args_is_help=True, help="Its access points (MKP-ADD)."
 cli.add_typer(location, name="location")
 PARTS = {"market-place": cli}
 
-Limit = Annotated[int, typer.Option(min=1, max=100_000, help="At most so many.")]
 Party = Annotated[str | None, typer.Option(help="Of this registration only.")]
 
 PUBLICATIONS = ("id", "party", "company", "service_type", "status", "version", "published_at")

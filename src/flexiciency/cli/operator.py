@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from flexiciency.cli import opening
 from flexiciency.cli.certificates import describe, load
 from flexiciency.cli.entered import ADDRESS, COUNTRY, IDENTIFIER, PLACE_NAME, POD, TEXT, Kind
-from flexiciency.cli.output import FileInvalid, done, show
+from flexiciency.cli.output import FileInvalid, Json, done, show
 from flexiciency.config import Settings
 from flexiciency.contract.series import Quantity, TimeStep
 from flexiciency.domain.registration import IN_DIRECTORY
@@ -44,7 +44,6 @@ Name = Annotated[str, typer.Option(callback=PLACE_NAME.option)]
 Text = Annotated[str, typer.Option(callback=TEXT.option)]
 Level = Literal["None", "Country", "City", "Street", "Portfolio"]
 Method = Literal["Sum", "Mean"]
-Json = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
 Certificate = Annotated[Path, typer.Option(exists=True, dir_okay=False, help="PEM certificate to bind.")]
 COLUMNS = ("pod", "country", "city", "street", "load_area", "time_zone", "customer_id", "held_from", "held_until")
 REQUIRED = tuple(name for name in COLUMNS if name not in ("load_area", "held_until"))

@@ -14,8 +14,8 @@ import typer
 
 from flexiciency.cli.entered import COUNTRY, EMAIL, PLACE_NAME, POD, POSTAL_CODE, TELEPHONE, TEXT
 from flexiciency.client import Company, ContactDetails, Criteria, ServiceDescription, ServiceLocalization, Territory
-from flexiciency.client.ids import new_id
 from flexiciency.client.market_objects import AggregationLevel, AggregationMethod, CompanyType, Period
+from flexiciency.contract.ids import new_id
 from flexiciency.contract.series import Quantity, TimeStep
 
 

@@ -4,9 +4,10 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import structlog
+import typer
 from rich.console import Console
 from rich.table import Table
 
@@ -15,6 +16,9 @@ from flexiciency.errors import GatewayError
 # Into a file or a pipe, identifiers stay whole.
 out = Console(width=None if sys.stdout.isatty() else 300)
 err = Console(stderr=True)
+
+Json = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
+Limit = Annotated[int, typer.Option(min=1, max=100_000, help="At most so many.")]
 
 
 class FileInvalid(GatewayError):  # noqa: N818  named like the coded errors

@@ -11,7 +11,7 @@ from flexiciency.cli.calling import market_place, own_certificate
 from flexiciency.cli.certificates import describe, load
 from flexiciency.cli.entered import EMAIL, IDENTIFIER, PLACE_NAME, URI
 from flexiciency.cli.options import CompanyOptions, expanded
-from flexiciency.cli.output import done, show
+from flexiciency.cli.output import Json, done, show
 from flexiciency.client import Account, Company, ContactPoint, Enrolment, Location, MarketPlace, Registration, new_id
 from flexiciency.client.market_objects import Role
 from flexiciency.config import PlayerSettings
@@ -22,7 +22,6 @@ certificate = typer.Typer(no_args_is_help=True, help="Certificates (MPL-AUT) of 
 cli.add_typer(certificate, name="certificate")
 cli.add_typer(player_find.find, name="find")
 
-Json = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
 Address = Annotated[
     str | None,
     typer.Option("--uri", help="Where pushes go (MPL-ADD); without it they wait.", callback=URI.option),

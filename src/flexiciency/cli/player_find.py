@@ -9,7 +9,7 @@ import typer
 from flexiciency.cli.calling import MOST_ON_A_PAGE, every, market_place, offers_of, subscriptions_of
 from flexiciency.cli.findings import show_findings
 from flexiciency.cli.options import ServiceOptions, expanded
-from flexiciency.cli.output import show
+from flexiciency.cli.output import Json, Limit, show
 from flexiciency.client import MarketPlace, ServiceDescription, ServiceOffer, ServiceSubscription
 from flexiciency.client.market_objects import CompanyType, Role, ServiceType
 from flexiciency.domain.matching import Description, Finding, Localization, Wanted, compare
@@ -19,8 +19,6 @@ P = TypeVar("P", ServiceOffer, ServiceSubscription)
 
 find = typer.Typer(no_args_is_help=True, help="What is enrolled and published at the Market Place.")
 
-Json = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
-Limit = Annotated[int, typer.Option(min=1, max=100_000, help="At most so many.")]
 Type = Annotated[ServiceType | None, typer.Option("--type", help="Service type.")]
 
 SERVICES = (

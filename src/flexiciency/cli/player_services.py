@@ -9,11 +9,10 @@ import typer
 from flexiciency.cli.calling import MOST_ON_A_PAGE, every, market_place, offers_of, subscriptions_of
 from flexiciency.cli.entered import IDENTIFIER, TEXT
 from flexiciency.cli.options import ServiceOptions, expanded
-from flexiciency.cli.output import done, show
+from flexiciency.cli.output import Json, Limit, done, show
 from flexiciency.client import B2BSubscription, ServiceDescription, ServiceOffer, ServiceSubscription, new_id
 from flexiciency.client.market_objects import B2BStatus, ServiceType
 
-Json = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
 Id = Annotated[
     str | None,
     typer.Option(
@@ -119,7 +118,7 @@ def withdraw(
 
 def matches(
     status: Annotated[B2BStatus | None, typer.Option(help="Of this status only.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many.")] = 100,
+    limit: Limit = 100,
     as_json: Json = False,
 ) -> None:
     """B2B service subscriptions (B2B-SRV-SUB) of ours: what the Market Place matched."""

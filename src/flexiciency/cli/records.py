@@ -7,7 +7,7 @@ from uuid import UUID
 import typer
 
 from flexiciency.cli import opening
-from flexiciency.cli.output import done, show
+from flexiciency.cli.output import Json, Limit, done, show
 from flexiciency.errors import ReferenceUnknown
 from flexiciency.store import evidence as kept
 from flexiciency.store import records
@@ -16,9 +16,6 @@ from flexiciency.store.database import driver
 evidence = typer.Typer(no_args_is_help=True, help="Messages as they travelled.")
 deliveries = typer.Typer(no_args_is_help=True, help="What goes to market players.")
 PARTS = {"evidence": evidence, "deliveries": deliveries}
-
-Json = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
-Limit = Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")]
 
 
 @evidence.command("list")

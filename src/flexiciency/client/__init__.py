@@ -9,7 +9,6 @@ for arguments that make no sense.
 """
 
 from flexiciency.client.customer_channel import CustomerChannel
-from flexiciency.client.ids import new_id
 from flexiciency.client.inbox import Sender, Undelivered
 from flexiciency.client.listener import Handlers, Listener, ListenerSettings, Received
 from flexiciency.client.market_objects import (
@@ -60,6 +59,7 @@ from flexiciency.client.objects import (
 from flexiciency.client.statistics import Counts
 from flexiciency.client.transport import ClientSettings
 from flexiciency.contract.codec import ValuesHeader, ValuesMessage
+from flexiciency.contract.ids import new_id
 from flexiciency.contract.series import Encoding, Quality, Quantity, Series, TimeStep
 from flexiciency.errors import (
     GatewayError,

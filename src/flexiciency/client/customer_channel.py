@@ -5,10 +5,10 @@ from datetime import datetime
 
 from flexiciency.client import reading, writing
 from flexiciency.client.caller import Caller
-from flexiciency.client.ids import derived_id
 from flexiciency.client.objects import Authentication, Consent, ConsentAcknowledgement, GivenConsent, Receipt
 from flexiciency.client.transport import DEFAULT_SETTINGS, ClientSettings
 from flexiciency.contract.catalogue import B2C
+from flexiciency.contract.ids import derived_id
 from flexiciency.soap.posting import Partner
 from flexiciency.wire.addressing import CUSTOMER_CHANNEL_URN, MARKET_PLAYER_URN, new_message_id
 from flexiciency.wire.identity import Identity

@@ -15,7 +15,7 @@ from typing import Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
 from cryptography import x509
 
-from flexiciency.client.ids import new_id
+from flexiciency.contract.ids import new_id
 from flexiciency.contract.series import Quantity, TimeStep
 
 T = TypeVar("T")

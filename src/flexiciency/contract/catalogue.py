@@ -211,6 +211,7 @@ _B2B_OPERATIONS = (
     Operation("ReadGapReport", B2B, (), (), _REQUESTERS, reads_only=True),
     Operation("RequestMissingValues", B2B, (), (), _REQUESTERS),
     Operation("RequestTechnicalValidation", B2B, ("TECH-FLEX-REQ",), ("TECH-FLEX-RESP",), _FLEXIBILITY),
+    Operation("AnswerTechnicalValidation", B2B, ("TECH-FLEX-RESP",), (), _FLEXIBILITY),
     Operation("PeekMailbox", B2B, (), _PUSHED_BY_DSO, _ROLES, offered=True),
     Operation("ConfirmMailbox", B2B, (), (), _ROLES, offered=True),
     Operation("ReadMessageStatus", B2B, (), (), _ROLES, reads_only=True, offered=True),

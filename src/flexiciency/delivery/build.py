@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from uuid import uuid4
 
 from flexiciency.contract.codec import ValuesHeader
 from flexiciency.contract.codec_write import write_values
@@ -56,11 +55,6 @@ def _counted(first: Series, rest: Iterator[Series], counts: dict[str, int]) -> I
         counts[series.pod] = counts.get(series.pod, 0) + len(series.values)
         yield series
         series = next(rest, None)
-
-
-def new_object_id() -> str:
-    """Identifier of an object that is made here."""
-    return f"urn:uuid:{uuid4()}"
 
 
 def wrapped(opening: bytes, chunks: Iterator[bytes], closing: bytes) -> Iterator[bytes]:

@@ -6,8 +6,8 @@ from types import MappingProxyType, SimpleNamespace
 from typing import Any, NamedTuple
 
 from flexiciency.contract.catalogue import MARKET_PLAYER
+from flexiciency.contract.ids import new_id
 from flexiciency.delivery import player_objects, service_objects
-from flexiciency.delivery.build import new_object_id
 from flexiciency.delivery.jobs import DIRECTORY, defer_directory
 from flexiciency.delivery.outbox import Outbox
 from flexiciency.soap.spyne_service import written
@@ -91,7 +91,7 @@ def _push(database: Database, reader_id: str, now: datetime) -> None:
         objects, last = _objects_after(tx, _PLAYER, reader_id, after, MOST)
         readers.move(tx, reader_id, last)
         if objects:
-            Outbox().push_object(tx, reader_id, _PUSH, _content(objects, last), new_object_id(), now)
+            Outbox().push_object(tx, reader_id, _PUSH, _content(objects, last), new_id(), now)
 
 
 def _content(objects: list[tuple[str, Any]], last: int) -> bytes:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from flexiciency.delivery.build import Built, build, new_object_id
+from flexiciency.contract.ids import new_id
+from flexiciency.delivery.build import Built, build
 from flexiciency.soap.outgoing import Body, body_of
 from flexiciency.store import deliveries
 from flexiciency.store.transaction import Row, Transaction
@@ -34,7 +35,7 @@ def mark_leaving(tx: Transaction, delivery: Row, wrap: Wrap, now: datetime) -> L
     if built and body and delivery.body_digest not in (None, body.digest):
         body.close()
         message_id = new_message_id()
-        built = build(tx, delivery, new_object_id())
+        built = build(tx, delivery, new_id())
         body = _body(built, wrap)
     if built is None or body is None:
         deliveries.mark_withheld(tx, delivery.id, "no value may leave any more", now)

@@ -2,7 +2,7 @@
 
 from datetime import date, datetime, timedelta
 
-from flexiciency.delivery.build import new_object_id
+from flexiciency.contract.ids import new_id
 from flexiciency.delivery.outbox import Outbox
 from flexiciency.domain.values import local_day
 from flexiciency.store import agreements, deliveries
@@ -32,5 +32,5 @@ def _queue(database: Database, outbox: Outbox, agreement: Row, day: date, now: d
         _, earlier = tx.read(agreements.lock(agreement.id), deliveries.of_values(values))
         if earlier:
             return 0
-        outbox.push_values(tx, agreement.requester_id, values, new_object_id(), now)
+        outbox.push_values(tx, agreement.requester_id, values, new_id(), now)
     return 1

@@ -1,8 +1,8 @@
 """DSO-REQ → DSO-CNF: activation of a data service, PoD by PoD (D2.3, 2.5)."""
 
 from typing import Any
-from uuid import uuid4
 
+from flexiciency.contract.ids import new_id
 from flexiciency.contract.series import TimeStep
 from flexiciency.domain.activation import ActivationDecision, Selection, decide
 from flexiciency.errors import IdentifierTaken, RequesterMismatch
@@ -31,7 +31,7 @@ def request_dso_service_activation(provider_id: str, call: Call, message: Any) -
             path="RequestDsoServiceActivation/DsoServiceActivationRequest/Id",
         )
     decision = decide(pods, selection, facts.service, facts.pods)
-    confirmation_id = f"urn:uuid:{uuid4()}"
+    confirmation_id = new_id()
     if facts.service is not None:
         activations.insert(tx, request.Id, confirmation_id, call.speaker.id, description, decision, call.now)
     return _confirmation(confirmation_id, request.Id, decision)

@@ -2,8 +2,8 @@
 
 from datetime import datetime
 from typing import Any
-from uuid import uuid4
 
+from flexiciency.contract.ids import new_id
 from flexiciency.contract.series import TimeStep
 from flexiciency.delivery.outbox import Outbox
 from flexiciency.domain.consent import Consent, ConsentDecision, Scope, decide
@@ -39,7 +39,7 @@ class ConsentService:
                 path="GiveCustomerConsent/CustomerConsentDescription/Id",
             )
         decision = decide(consent, self._dso_id, consents.third_party_of(third_party), consents.held_pods_of(pods))
-        acknowledgement_id = f"urn:uuid:{uuid4()}"
+        acknowledgement_id = new_id()
         if decision.accepted:
             authentication = message.CustomerAuthentication
             consents.insert(

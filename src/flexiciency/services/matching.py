@@ -8,8 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import uuid4
 
+from flexiciency.contract.ids import new_id
 from flexiciency.contract.series import TimeStep
 from flexiciency.delivery import service_objects
 from flexiciency.delivery.outbox import Outbox
@@ -235,6 +235,6 @@ def _after(
         return concerned and pairing.identity not in standing
 
     active = [match.pairing for match in matches if match.active]
-    grown = gathered(existing, active, f"urn:uuid:{uuid4()}")
+    grown = gathered(existing, active, new_id())
     proposed = grown or before
     return grown if proposed is None else reduced(proposed, gone) or grown

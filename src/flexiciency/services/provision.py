@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from flexiciency import __version__
+from flexiciency.contract.ids import new_id
 from flexiciency.contract.series import Encoding, Quantity, TimeStep
-from flexiciency.delivery.build import new_object_id, values_object, wrapped
+from flexiciency.delivery.build import values_object, wrapped
 from flexiciency.domain.provision import PodStatus, pod_status
 from flexiciency.errors import ReferenceUnknown, StateConflict, ValuesInvalid
 from flexiciency.services.agreement import own_agreement
@@ -40,7 +41,7 @@ def request_values(call: Call, message: Any) -> Iterator[bytes]:
     pods = _pods(tx, agreement.id, selection)
     asked = Asked(agreement.id, Quantity(selection.Quantity), TimeStep(selection.TimeStep), start, end, pods)
     encoding = Encoding(selection.Encoding or Encoding.EXPLICIT)
-    object_id = new_object_id()
+    object_id = new_id()
     built = values_object(tx, asked, object_id, selection=selection.Id, encoding=encoding)
     if built is None:
         raise StateConflict(

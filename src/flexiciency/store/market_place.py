@@ -1,8 +1,8 @@
 """What the Market Place says of itself (MKP-DES, MKP-ADD), and DSO mapping by territories (D2.3, 2.2)."""
 
 from dataclasses import asdict, dataclass
-from uuid import uuid4
 
+from flexiciency.contract.ids import new_id
 from flexiciency.errors import ReferenceUnknown, StateConflict
 from flexiciency.store import market
 from flexiciency.store.transaction import Query, Transaction
@@ -78,7 +78,7 @@ class Description:
 def set_description(tx: Transaction, entered: Description) -> None:
     """Describe this Market Place (MKP-DES), or change what is said; its Id stays."""
     market.lock(tx)
-    tx.write(_DESCRIBE, id=f"urn:uuid:{uuid4()}", **asdict(entered))
+    tx.write(_DESCRIBE, id=new_id(), **asdict(entered))
 
 
 def set_location(tx: Transaction, location_id: str, uri: str) -> None:

@@ -7,7 +7,6 @@ until the operator takes the Market Place's (`adopt`): whoever enrols there choo
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from uuid import uuid4
 
 from cryptography.hazmat.primitives.serialization import Encoding
 from psycopg.types.json import Jsonb
@@ -23,6 +22,7 @@ from flexiciency.client.market_objects import (
     Registration,
     ServiceDescription,
 )
+from flexiciency.contract.ids import new_id
 from flexiciency.errors import ReferenceUnknown
 from flexiciency.store import registrations
 from flexiciency.store.directory import ENTERED
@@ -214,7 +214,7 @@ def adopt(tx: Transaction, registration_id: str) -> None:
     (rows,) = tx.look_up(Query(_ENTERED, {"ids": [registration_id], "entered": ENTERED}))
     if not rows:
         raise ReferenceUnknown(f"No registration {registration_id} was entered by hand. `registration list` shows all.")
-    tx.write(_ADOPT, id=registration_id, company=f"urn:uuid:{uuid4()}")
+    tx.write(_ADOPT, id=registration_id, company=new_id())
     tx.write(_BEGIN)
     tx.write(_MOVE, cursor=None)
 

@@ -1,10 +1,10 @@
-"""Identifiers of what a client sends."""
+"""Identifiers of the objects that are made here, as their first sender mints them (contract, business objects)."""
 
 import uuid
 
 
 def new_id() -> str:
-    """A fresh identifier of an object, as its first sender mints it."""
+    """A fresh identifier."""
     return f"urn:uuid:{uuid.uuid4()}"
 
 
