@@ -6,18 +6,25 @@ from datetime import date, timedelta
 import numpy as np
 import psycopg
 import pytest
-from sqlalchemy import insert, select, text
+from sqlalchemy import Connection, insert, select, text
 
 from flexiciency.contract.series import Quality, Quantity, TimeStep
 from flexiciency.domain.values import Block, local_day, steps_in_day
 from flexiciency.errors import ReferenceUnknown
 from flexiciency.store import tables
-from flexiciency.store.database import Database
-from flexiciency.store.values import add_partitions, read_blocks, write_blocks
+from flexiciency.store.database import Database, driver
+from flexiciency.store.values import QUANTITY_CODES, STEPS, add_partitions, arrays_of, write_blocks
 
 ZONE = "Europe/Rome"
 SPRING, AUTUMN = date(2026, 3, 29), date(2026, 10, 25)
 ENERGY = Quantity.ENERGY_CONSUMPTION
+
+_LATEST = """
+SELECT DISTINCT ON (p.pod, b.day) p.pod, b.day, b.version, b.start, b.step, b.values, b.qualities
+FROM pod p JOIN meter_value_block b ON b.pod_id = p.id
+WHERE p.pod = ANY(%(pods)s) AND b.quantity = %(quantity)s AND b.day >= %(start_date)s AND b.day < %(end_date)s
+ORDER BY p.pod, b.day, b.version DESC
+"""
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +46,13 @@ def _block(pod: str, day: date, version: int = 1, step: TimeStep = TimeStep.PT15
 def _read(database: Database, pods: list[str], start: date, end: date, quantity: Quantity = ENERGY) -> list[Block]:
     with database.begin() as connection:
         return list(read_blocks(connection, pods, quantity, start, end))
+
+
+def read_blocks(connection: Connection, pods: list[str], quantity: Quantity, start: date, end: date) -> Iterator[Block]:
+    """Latest blocks of local days [start, end), by PoD and day."""
+    asked = {"pods": pods, "quantity": QUANTITY_CODES[quantity], "start_date": start, "end_date": end}
+    for pod, day, version, first, step, values, qualities in driver(connection).execute(_LATEST, asked, binary=True):
+        yield Block(pod, quantity, day, version, first, STEPS[step], *arrays_of(values, qualities))
 
 
 def _same(one: Block, other: Block) -> bool:

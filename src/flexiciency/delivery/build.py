@@ -6,18 +6,25 @@ from dataclasses import dataclass, field
 from flexiciency.contract.codec import ValuesHeader
 from flexiciency.contract.codec_write import write_values
 from flexiciency.contract.series import Encoding, Quantity, Series
-from flexiciency.store.release import Asked, release
+from flexiciency.store.deliveries import SentPod
+from flexiciency.store.release import Asked, Rested, release
 from flexiciency.store.transaction import Row, Transaction
 from flexiciency.store.values import STEPS
 
 
 @dataclass(slots=True)
 class Built:
-    """The object of a delivery, and the number of values of each PoD once its chunks have been read."""
+    """The object of a delivery, and by PoD the number of its values and their consents once its chunks were read."""
 
     object_id: str
     chunks: Iterator[bytes]
     counts: dict[str, int] = field(default_factory=dict)
+    consents: Rested = field(default_factory=dict)
+
+    @property
+    def pods(self) -> list[SentPod]:
+        """What is in it of each PoD."""
+        return [SentPod(pod, count, tuple(sorted(self.consents.get(pod, ())))) for pod, count in self.counts.items()]
 
 
 def build(tx: Transaction, delivery: Row, object_id: str) -> Built | None:
@@ -35,7 +42,8 @@ def values_object(
     tx: Transaction, asked: Asked, object_id: str, *, selection: str | None, encoding: Encoding = Encoding.EXPLICIT
 ) -> Built | None:
     """IND-DAT-VAL of what may leave of `asked`; None when that is nothing."""
-    released = release(tx, asked)
+    rested: Rested = {}
+    released = release(tx, asked, rested)
     first = next(released, None)
     if first is None:
         return None
@@ -43,7 +51,7 @@ def values_object(
         id=object_id, agreement=asked.agreement_id, selection=selection, quantity=asked.quantity,
         time_step=asked.step, period_start=asked.start, period_end=asked.end, version=1, encoding=encoding,
     )  # fmt: skip
-    built = Built(object_id, iter(()))
+    built = Built(object_id, iter(()), consents=rested)
     built.chunks = write_values(header, _counted(first, released, built.counts))
     return built
 

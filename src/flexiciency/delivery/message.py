@@ -43,7 +43,7 @@ def mark_leaving(tx: Transaction, delivery: Row, wrap: Wrap, now: datetime) -> L
         return None
     deliveries.mark_sent(
         tx, delivery.id, message_id=message_id, object_id=built.object_id, digest=body.digest,
-        pods=built.counts.items(), now=now,
+        pods=built.pods, now=now,
     )  # fmt: skip
     return Leaving(message_id, body)
 

@@ -58,6 +58,17 @@ def steps_in_day(day: date, zone: str, step: TimeStep) -> int:
     return int((end - start).total_seconds()) // step.seconds
 
 
+def union(parts: Iterable[tuple[datetime, datetime]]) -> list[tuple[datetime, datetime]]:
+    """What the parts [start, end) cover together, in order and apart."""
+    apart: list[tuple[datetime, datetime]] = []
+    for start, end in sorted(parts):
+        if apart and start <= apart[-1][1]:
+            apart[-1] = apart[-1][0], max(apart[-1][1], end)
+        else:
+            apart.append((start, end))
+    return apart
+
+
 def joined(blocks: Iterable[Block]) -> Iterator[Series]:
     """One Series for each run of blocks of one PoD that follow each other without a gap, in the order given.
 

@@ -53,7 +53,7 @@ def request_values(call: Call, message: Any) -> Iterator[bytes]:
     yield from wrapped(f"<{name} {_B2BO}>".encode(), built.chunks, f"</{name}>".encode())
     deliveries.store_answered(
         tx, recipient_id=call.speaker.id, operation=call.operation.name, object_id=object_id,
-        what=deliveries.Values(agreement.id, start, end), pods=built.counts.items(), now=call.now,
+        what=deliveries.Values(agreement.id, start, end), pods=built.pods, now=call.now,
         relates_to=call.message.addressing.message_id,
     )  # fmt: skip
 

@@ -6,9 +6,11 @@
 `received_at` is the recipient's receipt, or its confirmation in the mailbox.
 """
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID, uuid4
 
 from psycopg.types.range import TimestamptzRange
@@ -57,9 +59,10 @@ WHERE id = %(id)s
 """
 _CLEAR_PODS = "DELETE FROM delivery_pod WHERE delivery_id = %(id)s"
 _INSERT_PODS = """
-INSERT INTO delivery_pod (delivery_id, pod_id, value_count)
-SELECT %(id)s, p.id, sum(s.count) FROM unnest(%(pods)s::text[], %(counts)s::int[]) AS s(pod, count)
-JOIN pod p ON p.pod = s.pod GROUP BY p.id
+INSERT INTO delivery_pod (delivery_id, pod_id, value_count, consents)
+SELECT %(id)s, p.id, s.count, ARRAY(SELECT json_array_elements_text(s.consents::json))
+FROM unnest(%(pods)s::text[], %(counts)s::int[], %(consents)s::text[]) AS s(pod, count, consents)
+JOIN pod p ON p.pod = s.pod
 """
 _RECEIVED = """
 UPDATE delivery SET received_at = %(now)s, state = CASE state WHEN 'Dead' THEN 'Sent' ELSE state END
@@ -120,6 +123,14 @@ class Values:
     time_zone: str | None = None
 
 
+class SentPod(NamedTuple):
+    """Of a PoD in a message: the number of its values, and the ids of the consents that released them."""
+
+    pod: str
+    values: int
+    consents: tuple[str, ...] = ()
+
+
 def queue(
     tx: Transaction, *, recipient_id: str, operation: str, object_id: str, what: bytes | Values, now: datetime,
     relates_to: str | None = None,
@@ -176,19 +187,22 @@ def count_waiting(recipient_id: str, operations: Iterable[str]) -> Query:
 
 def mark_sent(
     tx: Transaction, delivery_id: UUID, *, message_id: str, object_id: str, digest: bytes | None,
-    pods: Iterable[tuple[str, int]], now: datetime,
+    pods: Iterable[SentPod], now: datetime,
 ) -> None:  # fmt: skip
-    """Sent, with the number of values of each PoD that is in the message; `digest` is its Body's."""
+    """Sent, with what is in the message of each PoD; `digest` is its Body's."""
     tx.write(_SENT, id=delivery_id, now=now, message_id=message_id, object_id=object_id, digest=digest)
-    counts = list(pods)
-    if counts:
+    sent = list(pods)
+    if sent:
         tx.write(_CLEAR_PODS, id=delivery_id)
-        tx.write(_INSERT_PODS, id=delivery_id, pods=[pod for pod, _ in counts], counts=[n for _, n in counts])
+        tx.write(
+            _INSERT_PODS, id=delivery_id, pods=[one.pod for one in sent], counts=[one.values for one in sent],
+            consents=[json.dumps(one.consents) for one in sent],
+        )  # fmt: skip
 
 
 def store_answered(
     tx: Transaction, *, recipient_id: str, operation: str, object_id: str, what: Values,
-    pods: Iterable[tuple[str, int]], now: datetime, relates_to: str,
+    pods: Iterable[SentPod], now: datetime, relates_to: str,
 ) -> None:  # fmt: skip
     """Store values that a reply gives to the request `relates_to`: Sent and received, so that they are acknowledged."""
     identifier = queue(

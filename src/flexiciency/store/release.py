@@ -1,71 +1,53 @@
 """The release rule (docs/decisions.md, 9): the only way from stored meter values to a message.
 
-A value leaves when a validated agreement covers its PoD, quantity, step and interval and, where the service wants
-consent, acknowledged consents of customers who held the PoD cover the interval too. Consents add up.
+The rule itself is the view `releasable` of migration 0006; what may leave is read from `released_value_block`, which
+stands on it, as a role that has no right to anything else. A value leaves when a validated agreement covers its PoD,
+quantity, step and interval and, where the service wants consent, acknowledged consents of customers who held the PoD
+cover the interval too. Consents add up.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import groupby
 from math import ceil
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 from psycopg.rows import namedtuple_row
 from psycopg.types.range import TimestamptzRange
 
 from flexiciency.contract.series import Quantity, Series, TimeStep, epoch
-from flexiciency.domain.values import Block, joined, local_day
+from flexiciency.domain.values import Block, joined, local_day, union
 from flexiciency.store.transaction import Query, Row, Transaction
-from flexiciency.store.values import QUANTITY_CODES, arrays_of
+from flexiciency.store.values import arrays_of
+
+ROLE = "flexiciency_release"
+"""Has SELECT on `released_value_block`, and no other right."""
 
 _LOCK_AGREEMENT = "SELECT FROM agreement WHERE id = %(agreement_id)s FOR SHARE"
 
 # A revocation waits for these locks, so that it is either before the release or after the message is marked Sent.
 _LOCK_CONSENTS = """
-SELECT cp.consent_id FROM agreement a
-JOIN agreement_pod ap ON ap.agreement_id = a.id AND ap.covered && %(period)s
-JOIN consent_pod cp ON cp.pod_id = ap.pod_id AND cp.status = 'Acknowledged' AND cp.covered && %(period)s
-JOIN consent c ON c.id = cp.consent_id AND c.eso_id = a.requester_id
-WHERE a.id = %(agreement_id)s AND (%(pods)s::text[] IS NULL OR cp.pod = ANY(%(pods)s))
+SELECT cp.consent_id FROM releasable r
+JOIN consent_pod cp ON cp.consent_id = r.consent_id AND cp.pod_id = r.pod_id AND cp.status = 'Acknowledged'
+WHERE r.agreement_id = %(agreement_id)s AND r.released && %(period)s
+  AND (%(pods)s::text[] IS NULL OR cp.pod = ANY(%(pods)s))
 ORDER BY cp.consent_id, cp.pod FOR SHARE OF cp
 """
 
 # Of the consents only those that are locked: one given since could be revoked without waiting. A consent's PoDs are
 # stored at once and never acknowledged again, so those of a locked consent that still count are locked too.
 _RELEASED = """
-WITH agreed AS (
-    SELECT ap.pod_id, p.pod, p.time_zone, ap.covered * %(period)s AS covered, g.requester_id, g.quantity, g.time_step,
-        d.customer_consent_mandatory AS mandatory
-    FROM agreement g JOIN service_description d ON d.id = g.service_description_id
-    JOIN agreement_pod ap ON ap.agreement_id = g.id AND ap.covered && %(period)s
-    JOIN pod p ON p.id = ap.pod_id
-    WHERE g.id = %(agreement_id)s AND g.status = 'Validated' AND g.quantity = %(quantity)s AND g.time_step = %(step)s
-      AND (%(pods)s::text[] IS NULL OR p.pod = ANY(%(pods)s))
-      AND (%(time_zone)s::text IS NULL OR p.time_zone = %(time_zone)s)
-), span AS (
-    SELECT g.pod_id, g.pod, g.time_zone, range_agg(g.covered * cp.covered * h.held) AS released
-    FROM agreed g
-    JOIN consent_pod cp ON cp.pod_id = g.pod_id AND cp.status = 'Acknowledged' AND cp.consent_id = ANY(%(consents)s)
-    JOIN consent c ON c.id = cp.consent_id AND c.eso_id = g.requester_id
-    JOIN consent_scope s ON s.consent_id = c.id AND s.quantity = g.quantity AND s.finest_step <= g.time_step
-    JOIN pod_holder h ON h.pod_id = g.pod_id AND h.customer_id = c.customer_id
-    WHERE g.mandatory GROUP BY g.pod_id, g.pod, g.time_zone
-    UNION ALL
-    SELECT g.pod_id, g.pod, g.time_zone, range_agg(g.covered) FROM agreed g WHERE NOT g.mandatory
-    GROUP BY g.pod_id, g.pod, g.time_zone
-)
-SELECT span.pod, span.time_zone, b.day, b.version, b.start, b.values, b.qualities, span.released
-FROM span
-CROSS JOIN LATERAL (
-    SELECT DISTINCT ON (m.day) m.day, m.version, m.start, m.step, m.count, m.values, m.qualities
-    FROM meter_value_block m
-    WHERE m.pod_id = span.pod_id AND m.quantity = %(quantity_code)s
-      AND m.day >= %(first_day)s AND m.day < %(end_day)s AND m.step = %(step)s
-    ORDER BY m.day, m.version DESC
-) b
-WHERE span.released && tstzrange(b.start, b.start + b.count * b.step * interval '1 second')
-ORDER BY span.pod, b.day
+SELECT v.pod, v.time_zone, v.day, v.version, v.start, v.values, v.qualities, v.consent_id,
+    v.released * %(period)s AS released
+FROM released_value_block v
+WHERE v.agreement_id = %(agreement_id)s AND v.quantity = %(quantity)s AND v.time_step = %(step)s
+  AND v.released && %(period)s AND v.day >= %(first_day)s AND v.day < %(end_day)s
+  AND (v.consent_id IS NULL OR v.consent_id = ANY(%(consents)s))
+  AND (%(pods)s::text[] IS NULL OR v.pod = ANY(%(pods)s))
+  AND (%(time_zone)s::text IS NULL OR v.time_zone = %(time_zone)s)
+ORDER BY v.pod, v.day
 """
 
 LONGEST_DAY = timedelta(hours=25)
@@ -85,8 +67,12 @@ class Asked:
     time_zone: str | None = None
 
 
-def release(tx: Transaction, asked: Asked) -> Iterator[Series]:
-    """Values that may leave in this transaction, by PoD in order.
+Rested = dict[str, set[str]]
+"""By PoD, the consents by which its values may leave; a PoD whose service wants none is not in it."""
+
+
+def release(tx: Transaction, asked: Asked, rested: Rested | None = None) -> Iterator[Series]:
+    """Values that may leave in this transaction, by PoD in order; `rested` is filled as they pass.
 
     The consents stay locked against revocation until it ends. Rows are fetched in portions, so memory is flat.
     """
@@ -101,7 +87,6 @@ def release(tx: Transaction, asked: Asked) -> Iterator[Series]:
         "consents": list({row.consent_id for row in locked}),
         "time_zone": asked.time_zone,
         "quantity": asked.quantity.value,
-        "quantity_code": QUANTITY_CODES[asked.quantity],
         "step": asked.step.seconds,
         # No zone is more than a day from UTC.
         "first_day": _utc_day(asked.start, -1),
@@ -109,8 +94,26 @@ def release(tx: Transaction, asked: Asked) -> Iterator[Series]:
     }
     with tx.driver.cursor(f"release_{id(asked)}", row_factory=namedtuple_row) as cursor:
         cursor.itersize = 2000
-        cursor.execute(_RELEASED, values)
-        yield from joined(block for row in cursor for block in _blocks(row, asked))
+        tx.driver.execute(f"SET LOCAL ROLE {ROLE}")
+        cursor.execute(_RELEASED, values)  # rights are checked here, not when rows are fetched
+        tx.driver.execute("RESET ROLE")
+        yield from joined(block for stored in _whole(cursor, rested) for block in _blocks(stored, asked))
+
+
+class _Stored(NamedTuple):
+    """A stored block, and the parts of time of which it may leave, in order and apart."""
+
+    row: Row
+    parts: list[tuple[datetime, datetime]]
+
+
+def _whole(rows: Iterable[Row], rested: Rested | None) -> Iterator[_Stored]:
+    """Each stored block once, with what its consents release together."""
+    for (pod, _), of_block in groupby(rows, key=lambda row: (row.pod, row.day)):
+        found = list(of_block)
+        if rested is not None:
+            rested.setdefault(pod, set()).update(row.consent_id for row in found if row.consent_id is not None)
+        yield _Stored(found[0], union((row.released.lower, row.released.upper) for row in found))
 
 
 def _utc_day(instant: datetime, days: int) -> date:
@@ -126,19 +129,20 @@ def _end(row: Row, step: TimeStep, count: int) -> datetime:
     return end if start == row.start else row.start + LONGEST_DAY
 
 
-def _blocks(row: Row, asked: Asked) -> Iterator[Block]:
-    """What of one stored block may leave: all of it, or the values whose whole interval lies in a released range."""
+def _blocks(stored: _Stored, asked: Asked) -> Iterator[Block]:
+    """What of one stored block may leave: all of it, or the values whose whole interval lies in a released part."""
+    row = stored.row
     values, qualities = arrays_of(row.values, row.qualities)
     end = _end(row, asked.step, len(values))
-    if any(part.lower <= row.start and end <= part.upper for part in row.released):
+    if any(lower <= row.start and end <= upper for lower, upper in stored.parts):
         yield Block(row.pod, asked.quantity, row.day, row.version, row.start, asked.step, values, qualities)
         return
     if asked.step is TimeStep.P1D:  # the value is of the whole day
         return
     step = asked.step.seconds
     starts = epoch(row.start) + np.arange(len(values), dtype=np.int64) * step
-    for part in row.released:
-        first, last = ceil(part.lower.timestamp()), epoch(part.upper)  # both bounded: the asked period is
+    for lower, upper in stored.parts:
+        first, last = ceil(lower.timestamp()), epoch(upper)  # both bounded: the asked period is
         inside = np.flatnonzero((starts >= first) & (starts + step <= last))
         if len(inside):
             cut = slice(int(inside[0]), int(inside[-1]) + 1)

@@ -46,13 +46,14 @@ pod_holder = Table(
     comment="Which customer held a PoD, and when",
 )
 
+# No foreign keys to registrations: a refused consent may name any.
 consent = Table(
     "consent",
     metadata,
     key("id", Text),
     required("customer_id", Text, index=True),
-    required("dso_id", Text, ForeignKey("market_player_registration.id")),
-    required("eso_id", Text, ForeignKey("market_player_registration.id"), index=True),
+    required("dso_id", Text),
+    required("eso_id", Text, index=True),
     required("start_date", Date),
     required("end_date", Date),
     required("validation_date", Instant),
@@ -64,8 +65,8 @@ consent = Table(
     required("given_at", Instant),
     required("acknowledgement_id", Text, unique=True),
     required("acknowledged_at", Instant),
-    CheckConstraint("start_date < end_date", name="dates"),
-    comment="CUS-CON-DES and its CUS-CON-ACK; end_date is exclusive",
+    optional("message_id", Text),
+    comment="CUS-CON-DES (in message_id) and its CUS-CON-ACK; end_date is exclusive",
 )
 
 consent_scope = Table(
@@ -91,6 +92,7 @@ consent_pod = Table(
     Index(None, "pod_id", "status"),
     one_of("status", "Acknowledged", "Rejected", "Revoked"),
     CheckConstraint("status = 'Rejected' OR num_nulls(pod_id, covered) = 0", name="known"),
+    CheckConstraint("NOT isempty(covered)", name="covered"),
     CheckConstraint("(status = 'Revoked') = (revoked_at IS NOT NULL)", name="revoked"),
     comment="CUS-CON-ACK by PoD: covered are the consent's local days at the PoD, in UTC",
 )
@@ -103,7 +105,11 @@ consent_revocation = Table(
     required("customer_id", Text),
     required("revoked_at", Instant),
     required("pods", ARRAY(Text)),
-    comment="CUS-CON-REV",
+    optional("channel_id", Text),
+    optional("authentication_method", Text),
+    optional("authenticated_at", Instant),
+    optional("message_id", Text),
+    comment="CUS-CON-REV (in message_id)",
 )
 
 activation = Table(

@@ -1,6 +1,7 @@
 """Tables of what travels and what proves it: meter values, deliveries, messages (D2.3, 2.6; docs/decisions.md)."""
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -85,9 +86,11 @@ delivery_pod = Table(
     required("value_count", Integer),
     optional("status", Text),
     optional("reason_code", Text),
+    optional("consents", ARRAY(Text)),
     Index(None, "pod_id"),
+    Index(None, "consents", postgresql_using="gin"),
     one_of("status", "OK", "KO"),
-    comment="IND-DAT-VAL by PoD, with what IND-DAT-ACK said of it",
+    comment="IND-DAT-VAL by PoD, the consents that released its values, and what IND-DAT-ACK said of it",
 )
 
 # No foreign keys from a reply to its request and from an exchange to its reply: one statement inserts all three.

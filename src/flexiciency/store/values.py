@@ -1,11 +1,11 @@
-"""Meter values in and out of their blocks: one row a PoD, quantity, local day and version.
+"""Meter values into their blocks: one row a PoD, quantity, local day and version. The way out is `store.release`.
 
 `values` are int32, little endian, in zlib; `qualities` one byte a value, absent when all are Measured. Nothing is
 overwritten: a correction is a new version, and the latest is what is read.
 """
 
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from datetime import date
 from itertools import islice
 from typing import Any
@@ -29,9 +29,6 @@ STEPS = {step.seconds: step for step in TimeStep}
 WRITTEN_AT_ONCE = 5_000
 """Blocks: about 1 MB."""
 
-READ_AT_ONCE = 20_000
-"""Blocks: about 5 MB."""
-
 PARTITION_LOCK = 0x4D4F4E54
 """Of the advisory lock under which one transaction adds partitions ("MONT")."""
 
@@ -40,13 +37,6 @@ _COPY = SQL(
     "FROM STDIN (FORMAT BINARY)"
 )
 _TYPES = ("int8", "int2", "date", "int4", "timestamptz", "int4", "int4", "bytea", "bytea")
-
-_LATEST = """
-SELECT DISTINCT ON (p.pod, b.day) p.pod, b.day, b.version, b.start, b.step, b.values, b.qualities
-FROM pod p JOIN meter_value_block b ON b.pod_id = p.id
-WHERE p.pod = ANY(%(pods)s) AND b.quantity = %(quantity)s AND b.day >= %(start_date)s AND b.day < %(end_date)s
-ORDER BY p.pod, b.day, b.version DESC
-"""
 
 
 def write_blocks(connection: Connection, blocks: Iterable[Block]) -> int:
@@ -64,19 +54,6 @@ def write_blocks(connection: Connection, blocks: Iterable[Block]) -> int:
                 copy.write_row(_row(block, numbers[block.pod]))
         written += len(portion)
     return written
-
-
-def read_blocks(
-    connection: Connection, pods: Sequence[str], quantity: Quantity, start_date: date, end_date: date
-) -> Iterator[Block]:
-    """Latest blocks of local days [start_date, end_date), those of a PoD together and by day; flat memory."""
-    below = driver(connection)
-    at_once = max(1, READ_AT_ONCE // max(1, (end_date - start_date).days))
-    asked = {"quantity": QUANTITY_CODES[quantity], "start_date": start_date, "end_date": end_date}
-    for first in range(0, len(pods), at_once):
-        portion = {"pods": list(pods[first : first + at_once])}
-        for pod, day, version, start, step, values, qualities in below.execute(_LATEST, asked | portion, binary=True):
-            yield Block(pod, quantity, day, version, start, STEPS[step], *arrays_of(values, qualities))
 
 
 def arrays_of(values: bytes, qualities: bytes | None) -> tuple[NDArray[np.int32], NDArray[np.uint8] | None]:

@@ -1,0 +1,89 @@
+"""The release rule is the one way out, by the code's own text and by what the database lets its role do."""
+
+import ast
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy import text
+
+import flexiciency
+from flexiciency.contract.series import Quantity
+from flexiciency.store.database import Database, driver
+from flexiciency.store.release import ROLE
+from flexiciency.store.values import QUANTITY_CODES
+
+SOURCE = Path(flexiciency.__file__).parent
+VIEW = "released_value_block"
+RELATIONS = """
+SELECT c.relname, p.privilege FROM pg_class c
+CROSS JOIN unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']) AS p(privilege)
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+  AND has_table_privilege(:role, c.oid, p.privilege)
+"""
+
+
+def naming(name: str) -> set[str]:
+    """Modules in whose code, docstrings apart, a name or a string holds this word."""
+    found = set()
+    for file in SOURCE.rglob("*.py"):
+        tree = ast.parse(file.read_text("utf-8"))
+        docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        words = [
+            node.value if isinstance(node, ast.Constant) else getattr(node, "attr", None) or getattr(node, "id", None)
+            for node in ast.walk(tree)
+            if id(node) not in docstrings
+        ] + [alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names]
+        if any(isinstance(word, str) and name in word for word in words):
+            found.add(str(file.relative_to(SOURCE)))
+    return found
+
+
+def test_only_the_import_names_the_table_of_values() -> None:
+    assert naming("meter_value_block") == {"store/tables.py", "store/tables_message.py", "store/values.py"}
+
+
+def test_values_are_read_by_the_view_and_in_one_place() -> None:
+    assert naming(VIEW) == naming("arrays_of") == {"store/release.py"}
+
+
+def test_values_become_a_message_in_one_place_which_asks_the_release_rule() -> None:
+    assert naming("write_values") == {"delivery/build.py"}
+    assert {module for module in naming("release") if _imports_release(module)} == {"delivery/build.py"}
+
+
+def _imports_release(module: str) -> bool:
+    tree = ast.parse((SOURCE / module).read_text("utf-8"))
+    return any(
+        isinstance(node, ast.ImportFrom) and node.module == "flexiciency.store.release"
+        and any(alias.name == "release" for alias in node.names)
+        for node in ast.walk(tree)
+    )  # fmt: skip
+
+
+def test_the_role_that_values_leave_as_may_read_the_view_and_nothing_else(database: Database) -> None:
+    with database.begin() as connection:
+        rights = {tuple(row) for row in connection.execute(text(RELATIONS), {"role": ROLE})}
+        attributes = connection.execute(
+            text("SELECT rolcanlogin, rolsuper, rolcreaterole, rolcreatedb, rolbypassrls FROM pg_roles "
+                 "WHERE rolname = :role"), {"role": ROLE},
+        ).one()  # fmt: skip
+    assert rights == {(VIEW, "SELECT")}
+    assert not any(attributes)
+
+
+@pytest.mark.parametrize("relation", ["meter_value_block", "releasable", "consent", "pod", "message"])
+def test_the_database_refuses_the_role_whatever_else_it_asks_for(database: Database, relation: str) -> None:
+    asked = f"SELECT FROM {relation}"  # noqa: S608  our own names
+    with database.begin() as connection:
+        driver(connection).execute(f"SET LOCAL ROLE {ROLE}")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            driver(connection).execute(asked)
+        connection.rollback()
+
+
+@pytest.mark.parametrize("quantity", Quantity)
+def test_the_view_knows_each_quantity_by_the_code_it_is_stored_with(database: Database, quantity: Quantity) -> None:
+    with database.begin() as connection:
+        view = connection.execute(text("SELECT pg_get_viewdef('released_value_block'::regclass)")).scalar_one()
+    assert f"WHEN '{quantity.value}'::text THEN {QUANTITY_CODES[quantity]}" in view
