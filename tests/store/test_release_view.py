@@ -74,7 +74,7 @@ def test_the_role_that_values_leave_as_may_read_the_view_and_nothing_else(databa
 
 @pytest.mark.parametrize("relation", ["meter_value_block", "releasable", "consent", "pod", "message"])
 def test_the_database_refuses_the_role_whatever_else_it_asks_for(database: Database, relation: str) -> None:
-    asked = f"SELECT FROM {relation}"  # noqa: S608  our own names
+    asked = f"SELECT FROM {relation}"
     with database.begin() as connection:
         driver(connection).execute(f"SET LOCAL ROLE {ROLE}")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):

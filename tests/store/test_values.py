@@ -159,11 +159,14 @@ def test_each_month_has_a_partition_and_a_rolled_back_import_leaves_none(databas
 
 
 def test_readers_go_on_while_an_import_adds_a_partition(database: Database, pods: list[str]) -> None:
+    day = date(2026, 5, 4)
+    with database.begin() as connection:
+        write_blocks(connection, [_block(pods[0], day)])
     with database.begin() as importing:
         add_partitions(importing, [date(2040, 1, 1)])
         with database.begin() as reading:
             reading.execute(text("SET LOCAL lock_timeout = '2s'"))
-            assert list(read_blocks(reading, pods, ENERGY, date(2026, 3, 29), date(2026, 3, 30)))
+            assert list(read_blocks(reading, pods, ENERGY, day, day + timedelta(days=1)))
 
 
 def test_an_import_may_come_as_a_stream_of_any_length(database: Database, pods: list[str]) -> None:
