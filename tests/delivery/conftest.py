@@ -108,7 +108,8 @@ def program() -> Program:
 def listener(world: World, program: Program, tmp_path: Path) -> Iterator[str]:
     """The URL at which the player's program is pushed to."""
     handlers = Handlers(
-        consent_acknowledged=program.take, consent_revoked=program.take, activation_confirmed=program.take,
+        consent_given=program.take, consent_acknowledged=program.take, consent_revoked=program.take,
+        activation_confirmed=program.take,
         agreement_changed=program.take, values_arrived=program.take,
     )  # fmt: skip
     senders = {DSO: "RegulatedDataProvider"}

@@ -210,7 +210,7 @@ def test_without_an_address_nothing_is_pushed_and_the_delivery_waits(
     set_address(database, None)
     pusher.push(delivery)
     assert queue.of(delivery).state == "Queued"
-    assert waiting(player)[0] == 3  # the acknowledgements of two consents are older
+    assert waiting(player)[0] == 5  # two consents and their acknowledgements are older
 
 
 @pytest.mark.usefixtures("address")
@@ -258,10 +258,11 @@ def test_objects_are_pushed_as_they_were_stored(
     channel.send(revocation(number, identifier))
     with database.begin() as connection:
         waiting_now = select(tables.delivery.c.id).where(tables.delivery.c.received_at.is_(None))
-        ids = connection.execute(waiting_now.order_by(tables.delivery.c.created_at)).scalars().all()
+        ids = connection.execute(waiting_now.order_by(tables.delivery.c.number)).scalars().all()
     for one in ids:
         pusher.push(one)
-    acknowledged, revoked = (received.content for received in program.taken)
+    given, acknowledged, revoked = (received.content for received in program.taken)
+    assert (given.id, given.pods, given.processing_details) == (identifier, (pod_name(number),), "Energy advice")
     assert (acknowledged.consent_id, acknowledged.pods) == (identifier, (pod_name(number),))
     assert (revoked.consent_id, revoked.pods) == (identifier, (pod_name(number),))
 

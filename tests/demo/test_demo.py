@@ -81,9 +81,9 @@ def test_what_was_received_is_what_was_imported(told: Figures) -> None:
 
 
 def test_every_message_was_verified_by_who_got_it(told: Figures) -> None:
-    # Per consent a call and a push; DSO-REQ and SRV-ACT-AGR; per day a push and its IND-DAT-ACK; a revocation and its
-    # push: each a request and its reply.
-    exchanges = 2 * CONSENTING + 2 + 2 * 3 + 2
+    # Per consent a call and two pushes; DSO-REQ and SRV-ACT-AGR; per day a push and its IND-DAT-ACK; a revocation and
+    # its push: each a request and its reply.
+    exchanges = 3 * CONSENTING + 2 + 2 * 3 + 2
     assert told.january.messages == told.january.signatures_verified == 2 * exchanges
     assert told.january.signatures_refused == 0
 

@@ -1,13 +1,14 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flexiciency.domain.consent import RECEIVING_ROLES, Consent, HeldPod, Scope, ThirdParty, decide
-from flexiciency.domain.reasons import ReasonCode
+from flexiciency.domain.consent import RECEIVING_ROLES, Consent, HeldPod, Scope, StoredPod, ThirdParty, decide, state_of
+from flexiciency.domain.reasons import ReasonCode, reason
 
 DSO, ESO = "urn:dso", "urn:eso"
 VIENNA = "Europe/Vienna"
@@ -58,7 +59,7 @@ def test_every_unregulated_role_may_be_the_third_party(role: str) -> None:
         ({"end_date": date(2025, 1, 1)}, PLAYER, ReasonCode.PERIOD_EMPTY),
         ({"end_date": date(2024, 1, 1)}, PLAYER, ReasonCode.PERIOD_EMPTY),
         ({}, None, ReasonCode.THIRD_PARTY_UNKNOWN),
-        ({}, ThirdParty("UnregulatedDataRequester", active=False), ReasonCode.THIRD_PARTY_NOT_ELIGIBLE),
+        ({}, ThirdParty("UnregulatedDataRequester", active=False), ReasonCode.THIRD_PARTY_NOT_ACTIVE),
         ({}, ThirdParty("RegulatedDataProvider", active=True), ReasonCode.THIRD_PARTY_NOT_ELIGIBLE),
     ],
 )
@@ -137,3 +138,31 @@ def test_each_pod_is_either_accepted_or_refused_and_that_once(
         assert third_party is not None
         assert third_party.active
         assert dso == DSO
+
+
+ACKNOWLEDGED, LATER = datetime(2024, 12, 1, tzinfo=UTC), datetime(2025, 1, 10, tzinfo=UTC)
+STORED = StoredPod(
+    status="Acknowledged", acknowledged_at=ACKNOWLEDGED, revoked_at=None, rejected_for=None,
+    covered_until=datetime(2025, 2, 1, tzinfo=UTC), held_until=datetime(2025, 2, 1, tzinfo=UTC),
+)  # fmt: skip
+NOT_HELD = reason(ReasonCode.POD_NOT_HELD)
+
+
+@pytest.mark.parametrize(
+    ("changes", "now", "state", "since", "code"),
+    [
+        ({}, LATER, "Acknowledged", ACKNOWLEDGED, None),
+        ({}, datetime(2025, 2, 1, tzinfo=UTC), "Expired", datetime(2025, 2, 1, tzinfo=UTC), None),
+        ({"revoked_at": LATER, "status": "Revoked"}, datetime(2026, 1, 1, tzinfo=UTC), "Revoked", LATER, None),
+        ({"rejected_for": NOT_HELD, "status": "Rejected", "covered_until": None, "held_until": None}, LATER,
+         "Rejected", ACKNOWLEDGED, ReasonCode.POD_NOT_HELD),
+        ({"held_until": LATER}, datetime(2025, 1, 9, tzinfo=UTC), "Acknowledged", ACKNOWLEDGED, None),
+        ({"held_until": LATER}, LATER, "Expired", LATER, ReasonCode.OCCUPANT_CHANGED),
+        ({"held_until": None}, LATER, "Expired", ACKNOWLEDGED, ReasonCode.OCCUPANT_CHANGED),
+    ],
+)  # fmt: skip
+def test_what_a_consent_is_for_a_pod_follows_from_its_dates_its_holder_and_the_customers_word(
+    changes: dict[str, Any], now: datetime, state: str, since: datetime, code: ReasonCode | None
+) -> None:
+    found = state_of(replace(STORED, **changes), now)
+    assert (found.state, found.since, found.reason and found.reason.code) == (state, since, code)

@@ -9,8 +9,10 @@ from lxml import etree
 
 from flexiciency.store.database import Database
 from tests.gateway import Sender, added, content_of, rows
-from tests.messages import B2CO, COM, CON, consent, consents_of, new_id, revocation, scope
-from tests.world import STRANGER, customer_id, move_in, pod_name, status_of
+from tests.messages import B2CO, COM, CON, agree, consent, consents_of, new_id, revocation, scope
+from tests.world import DSO, STRANGER, customer_id, move_in, pod_name, status_of
+
+AHEAD = {"StartDate": date(2026, 1, 1), "EndDate": date(2100, 1, 1)}
 
 
 def texts(reply: etree._Element, tag: str) -> list[str | None]:
@@ -38,14 +40,22 @@ def test_a_consent_is_acknowledged_with_its_own_terms(channel: Sender, customers
         ({"StartDate": date(2019, 1, 1), "EndDate": date(2019, 2, 1)}, "PodNotHeld"),
     ],
 )
-def test_a_refused_consent_names_the_reason_and_leaves_only_evidence(
+def test_a_refused_consent_names_the_reason_and_goes_to_nobody(
     channel: Sender, database: Database, customers: Iterator[int], changes: dict[str, Any], code: str
 ) -> None:
     before = rows(database)
     reply = channel.send(consent(next(customers), new_id(), **changes)).body
     assert texts(reply, f"{CON}PoD") == []
     assert texts(reply, f"{COM}Code") == [code]
-    assert added(before, database) == {"message": 2, "exchange": 1}
+    assert added(before, database) == {"message": 2, "exchange": 1, "consent": 1, "consent_scope": 1, "consent_pod": 1}
+
+
+def test_a_refused_consent_is_read_back_as_rejected_and_keeps_its_id(channel: Sender, customers: Iterator[int]) -> None:
+    number, identifier = next(customers), new_id()
+    channel.send(consent(number, identifier, PoD=["AT-unknown"]))
+    (reply,) = channel.send(consents_of(number)).body
+    assert (texts(reply, f"{B2CO}State"), texts(reply, f"{COM}Code")) == (["Rejected"], ["PodUnknown"])
+    assert channel.refused(consent(number, identifier)).partner_code == "IdentifierTaken"
 
 
 def test_a_third_party_that_is_suspended_gets_no_consent(
@@ -54,7 +64,42 @@ def test_a_third_party_that_is_suspended_gets_no_consent(
     number = next(customers)
     with status_of(database, STRANGER, "Suspended"):
         reply = channel.send(consent(number, new_id(), Eso=STRANGER)).body
+    assert texts(reply, f"{COM}Code") == ["ThirdPartyNotActive"]
+
+
+def test_a_regulated_data_provider_is_no_third_party(channel: Sender, customers: Iterator[int]) -> None:
+    reply = channel.send(consent(next(customers), new_id(), Eso=DSO)).body
     assert texts(reply, f"{COM}Code") == ["ThirdPartyNotEligible"]
+
+
+def test_a_consent_past_its_dates_is_expired(channel: Sender, customers: Iterator[int]) -> None:
+    number = next(customers)
+    channel.send(consent(number, new_id()))
+    (reply,) = channel.send(consents_of(number)).body
+    assert (texts(reply, f"{B2CO}State"), texts(reply, f"{B2CO}Since")) == (["Expired"], ["2025-01-31T23:00:00Z"])
+    assert texts(reply, f"{COM}Code") == []
+
+
+def test_a_change_of_occupant_ends_a_consent(channel: Sender, database: Database, customers: Iterator[int]) -> None:
+    number = next(customers)
+    channel.send(consent(number, new_id(), **AHEAD))
+    (reply,) = channel.send(consents_of(number)).body
+    assert texts(reply, f"{B2CO}State") == ["Acknowledged"]
+    move_in(database, number, "C-new", datetime(2026, 3, 1, tzinfo=UTC))
+    (reply,) = channel.send(consents_of(number)).body
+    assert (texts(reply, f"{B2CO}State"), texts(reply, f"{B2CO}Since")) == (["Expired"], ["2026-03-01T00:00:00Z"])
+    assert texts(reply, f"{COM}Code") == ["OccupantChanged"]
+
+
+def test_what_was_revoked_and_agreed_on_is_named_in_the_consent(
+    player: Sender, channel: Sender, customers: Iterator[int]
+) -> None:
+    number, identifier = next(customers), new_id()
+    agreed = agree(player, channel, [number])
+    channel.send(revocation(number, agreed.consents[number], Id=identifier))
+    (reply,) = channel.send(consents_of(number)).body
+    assert texts(reply, f"{CON}CustomerConsentRevocationRef") == [identifier]
+    assert texts(reply, f"{CON}ServiceActivationAgreementRef") == [agreed.id]
 
 
 def test_a_consent_can_be_accepted_in_part(channel: Sender, customers: Iterator[int]) -> None:
@@ -79,7 +124,7 @@ def test_an_acknowledgement_and_a_revocation_are_queued_for_the_third_party(
     before = rows(database)
     channel.send(consent(number, identifier))
     assert added(before, database) == {
-        "consent": 1, "consent_scope": 1, "consent_pod": 1, "delivery": 1, "message": 2, "exchange": 1,
+        "consent": 1, "consent_scope": 1, "consent_pod": 1, "delivery": 2, "message": 2, "exchange": 1,
     }  # fmt: skip
     before = rows(database)
     channel.send(revocation(number, identifier))
@@ -88,8 +133,8 @@ def test_an_acknowledgement_and_a_revocation_are_queued_for_the_third_party(
 
 def test_a_customer_reads_back_what_was_consented(channel: Sender, customers: Iterator[int]) -> None:
     number, other, first, second = next(customers), next(customers), new_id(), new_id()
-    channel.send(consent(number, first, PoD=[pod_name(number), pod_name(other)]))
-    channel.send(consent(number, second, Scope=[scope(), scope("EnergyGeneration", "PT1H")]))
+    channel.send(consent(number, first, PoD=[pod_name(number), pod_name(other)], **AHEAD))
+    channel.send(consent(number, second, **AHEAD, Scope=[scope(), scope("EnergyGeneration", "PT1H")]))
     channel.send(revocation(number, first))
     (reply,) = channel.send(consents_of(number)).body
     read = reply.findall(f"{B2CO}CustomerConsent")
@@ -112,7 +157,7 @@ def test_some_pods_of_a_consent_can_be_revoked(channel: Sender, database: Databa
     number, other, identifier = next(customers), next(customers), new_id()
     move_in(database, other, customer_id(number), datetime(2025, 6, 1, tzinfo=UTC))
     pods = [pod_name(number), pod_name(other)]
-    channel.send(consent(number, identifier, PoD=pods, StartDate=date(2026, 1, 1), EndDate=date(2026, 2, 1)))
+    channel.send(consent(number, identifier, PoD=pods, **AHEAD))
     channel.send(revocation(number, identifier, PoD=[pods[1]]))
     (reply,) = channel.send(consents_of(number)).body
     assert dict(zip(texts(reply, f"{B2CO}PoD"), texts(reply, f"{B2CO}State"), strict=True)) == {

@@ -108,6 +108,9 @@ def test_what_cannot_be_pushed_waits_in_its_order_until_it_is_confirmed(
     number, identifier = next(customers), new_id()
     channel.send(consent(number, identifier))
     channel.send(revocation(number, identifier))
+    given = peek(player)
+    assert (given.waiting, given.action) == (3, "urn:flexiciency:market-player:1:ReceiveCustomerConsentDescription")
+    confirm(player, given.message_id)
     first = peek(player)
     assert (first.waiting, first.action) == (2, "urn:flexiciency:market-player:1:ReceiveCustomerConsentAcknowledgement")
     assert first.content is not None

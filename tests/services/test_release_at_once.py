@@ -7,13 +7,14 @@ from typing import Any
 
 from flexiciency.contract.series import Quantity, TimeStep
 from flexiciency.store import consents
+from flexiciency.store.consents import Statement
 from flexiciency.store.database import Database, driver
 from flexiciency.store.release import Asked, release
 from flexiciency.store.transaction import Query, Row, Transaction, transaction
 from tests.gateway import Sender
 from tests.messages import END, START, agree, consent, new_id, revocation, values, values_of
 from tests.services.waiting import blocked
-from tests.world import customer_id, pod_name
+from tests.world import CHANNEL, customer_id, pod_name
 
 
 def released(tx: Transaction, agreement: str) -> set[str]:
@@ -136,5 +137,7 @@ def _revoke(tx: Transaction, number: int, consent_id: str) -> None:
     pods = [pod_name(number)]
     (locked,) = tx.read(consents.lock_pods(consent_id, pods))
     assert [row.status for row in locked] == ["Acknowledged"]
-    consents.revoke(tx, new_id(), consent_id, customer_id(number), pods, datetime.now(UTC))
+    now = datetime.now(UTC)
+    statement = Statement(CHANNEL, "eID", now, new_id())
+    consents.revoke(tx, new_id(), consent_id, customer_id(number), pods, statement, now)
     tx.flush()

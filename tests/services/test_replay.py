@@ -100,11 +100,11 @@ def test_two_identical_messages_at_once_have_one_effect_and_one_answer(
     number = next(customers)
     given = new_id()
     messages = [
-        (channel, channel.seal(consent(number, given))),
-        (channel, channel.seal(revocation(number, given))),
-        (player, player.seal(activation(new_id(), [pod_name(number)]))),
+        (channel, channel.seal(consent(number, given)), 2),
+        (channel, channel.seal(revocation(number, given)), 1),
+        (player, player.seal(activation(new_id(), [pod_name(number)])), 0),
     ]
-    for sender, message in messages:
+    for sender, message, pushed in messages:
         before = rows(database)
         post = partial(sender.post, message)
         first, second = _at_once(database, post, post)
@@ -112,6 +112,8 @@ def test_two_identical_messages_at_once_have_one_effect_and_one_answer(
         assert first.addressing.message_id != second.addressing.message_id
         more = added(before, database)
         assert (more.pop("message"), more.pop("exchange")) == (4, 1)
+        # A consent goes to its third party as CUS-CON-DES and CUS-CON-ACK.
+        assert more.pop("delivery", 0) == pushed
         assert set(more.values()) <= {1}
 
 

@@ -12,7 +12,7 @@ import structlog
 from flexiciency.client import market_reading, reading
 from flexiciency.client.inbox import Inbox, Sender, Undelivered
 from flexiciency.client.market_objects import B2BSubscription, DirectoryChanges
-from flexiciency.client.objects import Agreement, Confirmation, ConsentAcknowledgement, ConsentRevocation
+from flexiciency.client.objects import Agreement, Confirmation, Consent, ConsentAcknowledgement, ConsentRevocation
 from flexiciency.client.serving import Server
 from flexiciency.client.statistics import Counts, Statistics
 from flexiciency.contract.catalogue import MARKET_PLAYER
@@ -61,6 +61,7 @@ class Handlers:
     process ended before the message was committed. A message without a handler is refused as one whose handler raised.
     """
 
+    consent_given: Handler[Consent] | None = None
     consent_acknowledged: Handler[ConsentAcknowledgement] | None = None
     consent_revoked: Handler[ConsentRevocation] | None = None
     activation_confirmed: Handler[Confirmation] | None = None
@@ -148,6 +149,9 @@ class Listener:
 
 def _operations(handlers: Handlers) -> dict[str, Callable[[Call, Any], Any]]:
     pushes: dict[str, Callable[[Call, Any], Any]] = {
+        "ReceiveCustomerConsentDescription": _push(
+            handlers.consent_given, lambda _, found: reading.consent(found.CustomerConsentDescription)
+        ),
         "ReceiveCustomerConsentAcknowledgement": _push(
             handlers.consent_acknowledged,
             lambda _, found: reading.consent_acknowledgement(found.CustomerConsentAcknowledgement),

@@ -27,6 +27,7 @@ from flexiciency.wire.verify import Verified
 _OPERATIONS = "{urn:flexiciency:b2b-operations:1}"
 _READERS: Mapping[str, Callable[[Any], Content]] = MappingProxyType(
     {
+        "{urn:flexiciency:consent:1}CustomerConsentDescription": reading.consent,
         "{urn:flexiciency:consent:1}CustomerConsentAcknowledgement": reading.consent_acknowledgement,
         "{urn:flexiciency:consent:1}CustomerConsentRevocation": reading.consent_revocation,
         "{urn:flexiciency:activation:1}DsoServiceActivationConfirmation": reading.confirmation,

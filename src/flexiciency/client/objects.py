@@ -119,7 +119,7 @@ class Scope(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consent:
-    """CustomerConsentDescription (CUS-CON-DES) for the DSO that is called; `third_party` is an MPL-REG id (Eso)."""
+    """CustomerConsentDescription (CUS-CON-DES), to a DSO or from it; `third_party` is the MPL-REG id of Eso."""
 
     customer_id: str
     pods: tuple[str, ...]
@@ -167,6 +167,7 @@ class PodConsent(NamedTuple):
     pod: str
     state: str
     since: datetime
+    reason: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +195,8 @@ class OtherContent:
 
 
 Content: TypeAlias = (
-    ConsentAcknowledgement
+    Consent
+    | ConsentAcknowledgement
     | ConsentRevocation
     | Confirmation
     | Agreement

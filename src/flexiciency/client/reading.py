@@ -122,7 +122,10 @@ def given_consents(found: Any) -> tuple[GivenConsent, ...]:
     return tuple(
         GivenConsent(
             consent(one.CustomerConsentDescription),
-            tuple(PodConsent(pod.PoD, pod.State, instant(pod.Since)) for pod in one.PodConsent),
+            tuple(
+                PodConsent(pod.PoD, pod.State, instant(pod.Since), pod.Reason and _reason(pod.Reason))
+                for pod in one.PodConsent
+            ),
         )
         for one in every(found.CustomerConsent)
     )

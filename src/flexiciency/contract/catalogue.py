@@ -223,7 +223,7 @@ _B2C_OPERATIONS = (
 )
 _MARKET_PLAYER_OPERATIONS = (
     Operation("Ping", MARKET_PLAYER, (), (), _PROVIDERS | _PLACE, reads_only=True, offered=True),
-    Operation("ReceiveCustomerConsentDescription", MARKET_PLAYER, ("CUS-CON-DES",), (), _REGULATED),
+    Operation("ReceiveCustomerConsentDescription", MARKET_PLAYER, ("CUS-CON-DES",), (), _REGULATED, offered=True),
     Operation("ReceiveCustomerConsentAcknowledgement", MARKET_PLAYER, ("CUS-CON-ACK",), (), _REGULATED, offered=True),
     Operation("ReceiveCustomerConsentRevocation", MARKET_PLAYER, ("CUS-CON-REV",), (), _REGULATED, offered=True),
     Operation("ReceiveDsoServiceActivationConfirmation", MARKET_PLAYER, ("DSO-CNF",), (), _REGULATED, offered=True),

@@ -14,6 +14,7 @@ from urllib.parse import urljoin
 
 from flexiciency.client import (
     MARKET_PLACE_URN,
+    Consent,
     ConsentAcknowledgement,
     ConsentRevocation,
     Enrolment,
@@ -71,6 +72,7 @@ class Player:
             self._identity, self._id, plan.anchors, plan.inbox(self._region.player),
             Handlers(
                 subscription_matched=lambda received: self._books.store_b2b(received.content),
+                consent_given=self._given,
                 consent_acknowledged=self._consented,
                 consent_revoked=self._revoked,
                 values_arrived=self._books.store_values,
@@ -100,6 +102,9 @@ class Player:
                 counts = provider.statistics
                 self._books.write("INSERT INTO counts VALUES ('verified', ?)", counts.verified)
                 self._books.write("INSERT INTO counts VALUES ('refused', ?)", counts.refused)
+
+    def _given(self, received: Received[Consent]) -> None:
+        """What the customer said; what counts is the DSO's acknowledgement."""
 
     def _consented(self, received: Received[ConsentAcknowledgement]) -> None:
         consent = received.content

@@ -1,6 +1,6 @@
-"""Customer consent (D2.3, 2.4): what a data custodian accepts of a CUS-CON-DES, PoD by PoD.
+"""Customer consent (D2.3, 2.4): what a data custodian accepts of a CUS-CON-DES, PoD by PoD, and what becomes of it.
 
-Given ──► Acknowledged ──► Revoked | Expired (by its dates)
+Given ──► Acknowledged ──► Revoked | Expired (by its dates, or since the customer no longer holds the PoD)
   └─────► Rejected
 """
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from flexiciency.domain.reasons import ReasonCode, RefusedPod, reason
+from flexiciency.domain.reasons import Reason, ReasonCode, RefusedPod, reason
 from flexiciency.domain.values import local_days_period
 
 
@@ -74,6 +74,44 @@ class ConsentDecision:
     refused: tuple[RefusedPod, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class StoredPod:
+    """A PoD of a stored consent. Instants are UTC.
+
+    `covered_until` is where its local days end, `held_until` where the part of them ends in which the customer holds
+    the PoD by what is known now (None: there is no such part any more).
+    """
+
+    status: str
+    acknowledged_at: datetime
+    revoked_at: datetime | None
+    rejected_for: Reason | None
+    covered_until: datetime | None
+    held_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class PodState:
+    """Of ConsentState: what a consent is for one PoD, since when, and why it was rejected or is over early."""
+
+    state: str
+    since: datetime
+    reason: Reason | None
+
+
+def state_of(pod: StoredPod, now: datetime) -> PodState:
+    """What a consent is for a PoD now. Its end limits the data; values of before may still leave."""
+    if pod.status == "Rejected":
+        return PodState("Rejected", pod.acknowledged_at, pod.rejected_for)
+    if pod.revoked_at is not None:
+        return PodState("Revoked", pod.revoked_at, None)
+    until = pod.acknowledged_at if pod.held_until is None else pod.held_until
+    if until > now:
+        return PodState("Acknowledged", pod.acknowledged_at, None)
+    early = pod.covered_until is not None and until < pod.covered_until
+    return PodState("Expired", until, reason(ReasonCode.OCCUPANT_CHANGED) if early else None)
+
+
 RECEIVING_ROLES = frozenset({"UnregulatedDataRequester", "UnregulatedServiceProvider", "UnregulatedDataProvider"})
 """Roles that may be the third party of a consent: every one but the regulated data custodian itself."""
 
@@ -110,7 +148,9 @@ def _reason_against_all(consent: Consent, own_id: str, third_party: ThirdParty |
         return ReasonCode.PERIOD_EMPTY
     if third_party is None:
         return ReasonCode.THIRD_PARTY_UNKNOWN
-    if not third_party.active or third_party.role not in RECEIVING_ROLES:
+    if not third_party.active:
+        return ReasonCode.THIRD_PARTY_NOT_ACTIVE
+    if third_party.role not in RECEIVING_ROLES:
         return ReasonCode.THIRD_PARTY_NOT_ELIGIBLE
     return None
 

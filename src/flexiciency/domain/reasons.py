@@ -13,7 +13,9 @@ class ReasonCode(StrEnum):
     PERIOD_EMPTY = "PeriodEmpty"
     DSO_NOT_HERE = "DsoNotHere"
     THIRD_PARTY_UNKNOWN = "ThirdPartyUnknown"
+    THIRD_PARTY_NOT_ACTIVE = "ThirdPartyNotActive"
     THIRD_PARTY_NOT_ELIGIBLE = "ThirdPartyNotEligible"
+    OCCUPANT_CHANGED = "OccupantChanged"
     NO_CONSENT = "NoConsent"
     CONSENT_SCOPE = "ConsentScope"
     SERVICE_UNKNOWN = "ServiceUnknown"
@@ -32,7 +34,9 @@ SENTENCES: dict[ReasonCode, str] = {
     ReasonCode.PERIOD_EMPTY: "EndDate, which is exclusive, must be later than StartDate.",
     ReasonCode.DSO_NOT_HERE: "Dso names another registration than the one asked. Send the consent to that DSO.",
     ReasonCode.THIRD_PARTY_UNKNOWN: "Eso names no registration known here. The third party must enrol first.",
-    ReasonCode.THIRD_PARTY_NOT_ELIGIBLE: "The third party is not active, or its role may not receive data.",
+    ReasonCode.THIRD_PARTY_NOT_ACTIVE: "The third party's registration is not Active. Have it approved or reactivated.",
+    ReasonCode.THIRD_PARTY_NOT_ELIGIBLE: "The third party's role may not receive data. Name one whose role may.",
+    ReasonCode.OCCUPANT_CHANGED: "The customer no longer holds the PoD. Its new holder must consent anew.",
     ReasonCode.NO_CONSENT: "No valid consent of the PoD's customer names this requester. Ask the customer for one.",
     ReasonCode.CONSENT_SCOPE: "The consent covers another quantity, a coarser time step or another period.",
     ReasonCode.SERVICE_UNKNOWN: "MarketPlaceServiceDescriptionRef names no service that this provider offers.",

@@ -1,19 +1,21 @@
 """The B2C operations: consent given, revoked and read by a customer's channel (D2.3, 2.4; CUS-CON-*)."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from flexiciency.contract.ids import new_id
 from flexiciency.contract.series import TimeStep
 from flexiciency.delivery.outbox import Outbox
-from flexiciency.domain.consent import Consent, ConsentDecision, Scope, decide
+from flexiciency.domain.consent import Consent, ConsentDecision, Scope, decide, state_of
 from flexiciency.errors import IdentifierTaken, ReferenceUnknown, StateConflict
 from flexiciency.services.exchange import transaction_of
-from flexiciency.services.replies import B2C, PLAYER, receipt, refused_of, seconds
+from flexiciency.services.replies import B2C, PLAYER, reason_of, receipt, refused_of, seconds
 from flexiciency.soap.endpoint import Call
 from flexiciency.soap.spyne_service import written
 from flexiciency.store import consents
-from flexiciency.store.transaction import Row
+from flexiciency.store.consents import Statement
+from flexiciency.store.transaction import Row, Transaction
 
 STEPS = {step.seconds: step.value for step in TimeStep}
 
@@ -26,7 +28,7 @@ class ConsentService:
         self._outbox = outbox
 
     def give(self, call: Call, message: Any) -> Any:
-        """CUS-CON-DES → CUS-CON-ACK, which goes to the third party too. Raises IdentifierTaken."""
+        """CUS-CON-DES → CUS-CON-ACK. The third party gets both, of the PoDs accepted. Raises IdentifierTaken."""
         consent, tx = _consent(message.CustomerConsentDescription), transaction_of(call)
         pods, third_party, stored = tx.look_up(
             consents.held_pods(consent.customer_id, consent.pods),
@@ -40,16 +42,11 @@ class ConsentService:
             )
         decision = decide(consent, self._dso_id, consents.third_party_of(third_party), consents.held_pods_of(pods))
         acknowledgement_id = new_id()
+        consents.insert(
+            tx, consent, decision, _statement(call, message), acknowledgement_id=acknowledgement_id, now=call.now
+        )
         if decision.accepted:
-            authentication = message.CustomerAuthentication
-            consents.insert(
-                tx, consent, decision, acknowledgement_id=acknowledgement_id, channel_id=call.speaker.id,
-                method=authentication.Method, authenticated_at=authentication.AuthenticatedAt, now=call.now,
-            )  # fmt: skip
-            pushed = _acknowledgement(PLAYER, acknowledgement_id, consent, decision, call)
-            self._outbox.push_object(
-                tx, consent.eso, "ReceiveCustomerConsentAcknowledgement", written(pushed), acknowledgement_id, call.now
-            )
+            self._tell(tx, consent, decision, acknowledgement_id, call)
         return B2C.GiveCustomerConsentResponse(
             CustomerConsentAcknowledgement=_acknowledgement(B2C, acknowledgement_id, consent, decision, call)
         )
@@ -75,7 +72,8 @@ class ConsentService:
             )
         (locked,) = tx.read(consents.lock_pods(consent_id, pods))
         _must_be_in_force(pods, locked)
-        consents.revoke(tx, revocation.Id, consent_id, revocation.CustomerId, pods, call.now)
+        statement = _statement(call, message)
+        consents.revoke(tx, revocation.Id, consent_id, revocation.CustomerId, pods, statement, call.now)
         pushed = PLAYER.CustomerConsentRevocation(
             Id=revocation.Id, CustomerId=revocation.CustomerId, PoD=pods, RevocationDate=seconds(call.now),
             CustomerConsentDescriptionRef=consent_id,
@@ -90,9 +88,27 @@ class ConsentService:
         (rows,) = transaction_of(call).look_up(consents.of_customer(message.CustomerId))
         return B2C.ReadCustomerConsentsResponse(
             CustomerConsents=B2C.CustomerConsents(
-                CustomerId=message.CustomerId, CustomerConsent=[_stored_consent(row) for row in reversed(rows)]
+                CustomerId=message.CustomerId,
+                CustomerConsent=[_stored_consent(row, call.now) for row in reversed(rows)],
             )
         )
+
+    def _tell(
+        self, tx: Transaction, consent: Consent, decision: ConsentDecision, acknowledgement_id: str, call: Call
+    ) -> None:
+        """CUS-CON-DES, then CUS-CON-ACK, to the third party."""
+        pods = tuple(accepted.pod for accepted in decision.accepted)
+        pushed = written(_description(PLAYER, replace(consent, pods=pods)))
+        self._outbox.push_object(tx, consent.eso, "ReceiveCustomerConsentDescription", pushed, consent.id, call.now)
+        pushed = written(_acknowledgement(PLAYER, acknowledgement_id, consent, decision, call))
+        self._outbox.push_object(
+            tx, consent.eso, "ReceiveCustomerConsentAcknowledgement", pushed, acknowledgement_id, call.now
+        )
+
+
+def _statement(call: Call, message: Any) -> Statement:
+    known = message.CustomerAuthentication
+    return Statement(call.speaker.id, known.Method, known.AuthenticatedAt, call.message.addressing.message_id)
 
 
 def _consent(description: Any) -> Consent:
@@ -108,6 +124,23 @@ def _consent(description: Any) -> Consent:
         end_date=description.EndDate,
         dso=description.Dso,
         eso=description.Eso,
+    )
+
+
+def _description(types: Any, consent: Consent, **references: Any) -> Any:
+    return types.CustomerConsentDescription(
+        Id=consent.id,
+        CustomerId=consent.customer_id,
+        PoD=list(consent.pods),
+        DataDetails=consent.data_details,
+        Scope=[types.ConsentScope(Quantity=s.quantity, FinestTimeStep=STEPS[s.finest_step]) for s in consent.scopes],
+        ProcessingDetails=consent.processing_details,
+        ValidationDate=seconds(consent.validation_date),
+        StartDate=consent.start_date,
+        EndDate=consent.end_date,
+        Dso=consent.dso,
+        Eso=consent.eso,
+        **references,
     )
 
 
@@ -137,16 +170,20 @@ def _must_be_in_force(pods: list[str], locked: list[Row]) -> None:
         )
 
 
-def _stored_consent(row: Row) -> Any:
+def _stored_consent(row: Row, now: datetime) -> Any:
+    consent = Consent(
+        row.id, row.customer_id, tuple(pod["pod"] for pod in row.pods), row.data_details, row.processing_details,
+        tuple(Scope(quantity, step) for quantity, step in row.scopes), row.validation_date, row.start_date,
+        row.end_date, row.dso_id, row.eso_id,
+    )  # fmt: skip
+    states = [(pod["pod"], state_of(consents.stored_pod(row, pod), now)) for pod in row.pods]
     return B2C.CustomerConsent(
-        CustomerConsentDescription=B2C.CustomerConsentDescription(
-            Id=row.id, CustomerId=row.customer_id, PoD=[pod for pod, *_ in row.pods], DataDetails=row.data_details,
-            Scope=[B2C.ConsentScope(Quantity=quantity, FinestTimeStep=STEPS[step]) for quantity, step in row.scopes],
-            ProcessingDetails=row.processing_details, ValidationDate=seconds(row.validation_date),
-            StartDate=row.start_date, EndDate=row.end_date, Dso=row.dso_id, Eso=row.eso_id,
+        CustomerConsentDescription=_description(
+            B2C, consent, CustomerConsentRevocationRef=row.revocations or [],
+            ServiceActivationAgreementRef=row.agreements or [],
         ),
         PodConsent=[
-            B2C.PodConsent(PoD=pod, State=state, Since=datetime.fromisoformat(at) if at else row.acknowledged_at)
-            for pod, state, _, _, at in row.pods
+            B2C.PodConsent(PoD=pod, State=one.state, Since=seconds(one.since), Reason=reason_of(B2C, one.reason))
+            for pod, one in states
         ],
     )  # fmt: skip

@@ -1,10 +1,12 @@
 """Customer consents in the database (CUS-CON-DES, CUS-CON-ACK, CUS-CON-REV)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from itertools import groupby
 
-from flexiciency.domain.consent import AcceptedPod, Consent, ConsentDecision, HeldPod, Scope, ThirdParty
+from flexiciency.domain.consent import AcceptedPod, Consent, ConsentDecision, HeldPod, Scope, StoredPod, ThirdParty
+from flexiciency.domain.reasons import Reason, ReasonCode
 from flexiciency.store.transaction import Query, Row, Transaction
 
 _HELD_PODS = """
@@ -20,10 +22,10 @@ _STORED = "SELECT customer_id, eso_id FROM consent WHERE id = %(id)s"
 _INSERT = """
 INSERT INTO consent (id, customer_id, dso_id, eso_id, start_date, end_date, validation_date, data_details,
     processing_details, channel_id, authentication_method, authenticated_at, given_at, acknowledgement_id,
-    acknowledged_at)
+    acknowledged_at, message_id)
 VALUES (%(id)s, %(customer_id)s, %(dso)s, %(eso)s, %(start_date)s, %(end_date)s, %(validation_date)s,
     %(data_details)s, %(processing_details)s, %(channel_id)s, %(method)s, %(authenticated_at)s, %(now)s,
-    %(acknowledgement_id)s, %(now)s)
+    %(acknowledgement_id)s, %(now)s, %(message_id)s)
 """
 _INSERT_SCOPES = """
 INSERT INTO consent_scope (consent_id, quantity, finest_step)
@@ -53,17 +55,36 @@ UPDATE consent_pod SET status = 'Revoked', revoked_at = %(at)s
 WHERE consent_id = %(consent_id)s AND pod = ANY(%(pods)s) AND status = 'Acknowledged'
 """
 _INSERT_REVOCATION = """
-INSERT INTO consent_revocation (id, consent_id, customer_id, revoked_at, pods)
-VALUES (%(id)s, %(consent_id)s, %(customer_id)s, %(at)s, %(pods)s)
+INSERT INTO consent_revocation (id, consent_id, customer_id, revoked_at, pods, channel_id, authentication_method,
+    authenticated_at, message_id)
+VALUES (%(id)s, %(consent_id)s, %(customer_id)s, %(at)s, %(pods)s, %(channel_id)s, %(method)s, %(authenticated_at)s,
+    %(message_id)s)
 """
 
+# Of each PoD the end of its days, and the end of those in which the customer holds it.
 _OF_CUSTOMER = """
 SELECT c.*, (SELECT json_agg(json_build_array(quantity, finest_step) ORDER BY quantity) FROM consent_scope s
              WHERE s.consent_id = c.id) AS scopes,
-    (SELECT json_agg(json_build_array(pod, status, reason_code, reason_text, revoked_at) ORDER BY pod)
+    (SELECT array_agg(id ORDER BY revoked_at, id) FROM consent_revocation r WHERE r.consent_id = c.id) AS revocations,
+    (SELECT array_agg(agreement_id ORDER BY agreement_id) FROM agreement_consent a WHERE a.consent_id = c.id)
+        AS agreements,
+    (SELECT json_agg(json_build_object('pod', pod, 'status', status, 'code', reason_code, 'text', reason_text,
+            'revoked_at', revoked_at, 'covered_until', upper(covered), 'held_until', (
+                SELECT upper(range_agg(p.covered * h.held)) FROM pod_holder h
+                WHERE h.pod_id = p.pod_id AND h.customer_id = c.customer_id)) ORDER BY pod)
      FROM consent_pod p WHERE p.consent_id = c.id) AS pods
 FROM consent c WHERE c.customer_id = %(customer_id)s ORDER BY c.given_at, c.id
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """How a customer's word came: by which channel, how and when it knew the customer, in which message."""
+
+    channel_id: str
+    method: str
+    authenticated_at: datetime
+    message_id: str
 
 
 def held_pods(customer_id: str, pods: Iterable[str]) -> Query:
@@ -97,15 +118,15 @@ def stored(consent_id: str) -> Query:
 
 
 def insert(
-    tx: Transaction, consent: Consent, decision: ConsentDecision, *, acknowledgement_id: str, channel_id: str,
-    method: str, authenticated_at: datetime, now: datetime,
+    tx: Transaction, consent: Consent, decision: ConsentDecision, statement: Statement, *, acknowledgement_id: str,
+    now: datetime,
 ) -> None:  # fmt: skip
-    """Store a consent of which at least one PoD was accepted, with what was decided of each."""
+    """Store a consent with what was decided of each PoD."""
     tx.write(
         _INSERT, id=consent.id, customer_id=consent.customer_id, dso=consent.dso, eso=consent.eso,
         start_date=consent.start_date, end_date=consent.end_date, validation_date=consent.validation_date,
-        data_details=consent.data_details, processing_details=consent.processing_details, channel_id=channel_id,
-        method=method, authenticated_at=authenticated_at, now=now, acknowledgement_id=acknowledgement_id,
+        data_details=consent.data_details, processing_details=consent.processing_details,
+        now=now, acknowledgement_id=acknowledgement_id, **asdict(statement),
     )  # fmt: skip
     _insert_scopes(tx, consent.id, consent.scopes)
     _insert_accepted(tx, consent.id, decision.accepted)
@@ -140,14 +161,35 @@ def stored_revocation(revocation_id: str) -> Query:
 
 
 def revoke(
-    tx: Transaction, revocation_id: str, consent_id: str, customer_id: str, pods: Iterable[str], at: datetime
-) -> None:
+    tx: Transaction, revocation_id: str, consent_id: str, customer_id: str, pods: Iterable[str], statement: Statement,
+    at: datetime,
+) -> None:  # fmt: skip
     """Revoke the named PoDs of a consent from `at` on, and store the CUS-CON-REV."""
     listed = list(pods)
     tx.write(_REVOKE, consent_id=consent_id, pods=listed, at=at)
-    tx.write(_INSERT_REVOCATION, id=revocation_id, consent_id=consent_id, customer_id=customer_id, at=at, pods=listed)
+    tx.write(
+        _INSERT_REVOCATION, id=revocation_id, consent_id=consent_id, customer_id=customer_id, at=at, pods=listed,
+        **asdict(statement),
+    )  # fmt: skip
 
 
 def of_customer(customer_id: str) -> Query:
-    """A customer's consents, oldest first; scopes and pods as JSON arrays."""
+    """A customer's consents, oldest first; scopes as pairs, and pods for `stored_pod`."""
     return Query(_OF_CUSTOMER, {"customer_id": customer_id})
+
+
+def stored_pod(consent: Row, pod: Mapping[str, str | None]) -> StoredPod:
+    """A PoD of a row of `of_customer`."""
+    code = pod["code"]
+    return StoredPod(
+        status=pod["status"] or "",
+        acknowledged_at=consent.acknowledged_at,
+        revoked_at=_instant(pod["revoked_at"]),
+        rejected_for=None if code is None else Reason(ReasonCode(code), pod["text"] or ""),
+        covered_until=_instant(pod["covered_until"]),
+        held_until=_instant(pod["held_until"]),
+    )
+
+
+def _instant(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

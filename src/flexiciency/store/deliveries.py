@@ -47,7 +47,7 @@ FROM delivery d WHERE d.recipient_id = %(recipient_id)s AND d.operation = ANY(%(
     AND d.received_at IS NULL AND (d.state = 'Dead'
         OR NOT EXISTS (SELECT FROM market_player_location l WHERE l.registration_id = d.recipient_id))
 """
-_OLDEST = f"SELECT d.id {_WAITING} ORDER BY d.created_at, d.id LIMIT 1"
+_OLDEST = f"SELECT d.id {_WAITING} ORDER BY d.created_at, d.number LIMIT 1"
 _COUNT = f"SELECT count(*) AS waiting {_WAITING}"
 
 # What is Dead stays in the mailbox until it is received, however often it is peeked at.

@@ -45,6 +45,8 @@ delivery = Table(
     "delivery",
     metadata,
     key("id", Uuid),
+    # In the order in which one transaction queued them.
+    required("number", BigInteger, Identity()),
     required("recipient_id", Text, ForeignKey("market_player_registration.id")),
     required("operation", Text),
     required("state", Text),
@@ -114,6 +116,8 @@ message = Table(
     optional("content", LargeBinary),
     required("chunks", Integer, server_default=text("0")),
     optional("request_row", BigInteger),
+    # By instant and MessageID a message is found; BRIN costs the message path next to nothing.
+    Index(None, "at", postgresql_using="brin"),
     one_of("direction", "in", "out"),
     comment="Evidence: a message byte for byte (zlib), or digest and size alone of one that was refused unverified",
 )
