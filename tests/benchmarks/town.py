@@ -23,8 +23,9 @@ INSERT INTO consent SELECT 'urn:uuid:consent-' || h.pod_id, h.customer_id, '{DSO
     '2025-02-01', now(), 'Load curves', 'Advice', '{CHANNEL}', 'eID', now(), now(), 'urn:uuid:ack-' || h.pod_id, now()
 FROM pod_holder h;
 INSERT INTO consent_scope SELECT id, 'EnergyConsumption', 900 FROM consent;
-INSERT INTO consent_pod (consent_id, pod, pod_id, status, covered)
-SELECT 'urn:uuid:consent-' || id, pod, id, 'Acknowledged', tstzrange('2024-12-31T23:00Z', '2025-01-31T23:00Z') FROM pod;
+INSERT INTO consent_pod (consent_id, pod, pod_id, customer_id, eso_id, status, covered)
+SELECT 'urn:uuid:consent-' || p.id, p.pod, p.id, h.customer_id, '{PLAYER}', 'Acknowledged',
+    tstzrange('2024-12-31T23:00Z', '2025-01-31T23:00Z') FROM pod p JOIN pod_holder h ON h.pod_id = p.id;
 INSERT INTO activation VALUES ('{ACTIVATION}', '{ACTIVATION}-cnf', '{PLAYER}', '{SERVICE}', 'OK', NULL, now());
 INSERT INTO agreement VALUES ('{AGREEMENT}', 1, 'Validated', '{PLAYER}', '{SERVICE}', '{SUBSCRIPTION}',
     '{ACTIVATION}', 'Load curves', 'Advice', '2025-01-01', '2025-02-01', now(), 'EnergyConsumption', 900);

@@ -21,12 +21,11 @@ WITH service AS (
         coalesce(%(step)s, extract(epoch FROM d.time_step::interval)::int) AS asked_step
     FROM service_description d WHERE d.id = %(service_id)s AND d.owner_id = %(provider_id)s
 ), asked AS (
-    SELECT p.id AS pod_id, p.pod, count(c.id) > 0 AS consented,
+    SELECT p.id AS pod_id, p.pod, count(cp.consent_id) > 0 AS consented,
         coalesce(bool_or(s.finest_step <= service.asked_step), false) AS in_scope
     FROM pod p LEFT JOIN service ON true
-    LEFT JOIN consent_pod cp ON cp.pod_id = p.id AND cp.status = 'Acknowledged'
-    LEFT JOIN consent c ON c.id = cp.consent_id AND c.eso_id = %(requester_id)s
-    LEFT JOIN consent_scope s ON s.consent_id = c.id AND s.quantity = service.asked_quantity
+    LEFT JOIN consent_pod cp ON cp.pod_id = p.id AND cp.eso_id = %(requester_id)s AND cp.status = 'Acknowledged'
+    LEFT JOIN consent_scope s ON s.consent_id = cp.consent_id AND s.quantity = service.asked_quantity
     WHERE p.pod = ANY(%(pods)s) GROUP BY p.id
 )
 SELECT EXISTS (SELECT FROM activation a WHERE a.id = %(request_id)s) AS taken, service.*, asked.*

@@ -28,7 +28,7 @@ JOIN activation a ON a.id = ap.activation_id
 JOIN service_description d ON d.id = a.service_description_id
 LEFT JOIN (consent_pod cp JOIN consent c ON c.id = cp.consent_id AND cp.status = 'Acknowledged'
            JOIN consent_scope s ON s.consent_id = c.id)
-    ON cp.pod_id = ap.pod_id AND c.eso_id = a.requester_id AND s.quantity = d.quantity
+    ON cp.pod_id = ap.pod_id AND cp.eso_id = a.requester_id AND s.quantity = d.quantity
        AND s.finest_step <= extract(epoch FROM d.time_step::interval)
 WHERE ap.activation_id = %(activation_id)s AND ap.confirmed
 GROUP BY ap.pod, ap.pod_id, d.customer_consent_mandatory
@@ -60,10 +60,10 @@ FROM unnest(%(pod_ids)s::bigint[], %(since)s::timestamptz[], %(until)s::timestam
 # The consents that the agreement rests on when it is made; the release rule looks at all consents, always.
 _INSERT_CONSENTS = """
 INSERT INTO agreement_consent (agreement_id, consent_id)
-SELECT DISTINCT %(id)s, c.id FROM agreement_pod gp
-JOIN consent_pod cp ON cp.pod_id = gp.pod_id AND cp.status = 'Acknowledged' AND cp.covered && gp.covered
-JOIN consent c ON c.id = cp.consent_id AND c.eso_id = %(requester_id)s
-JOIN consent_scope s ON s.consent_id = c.id AND s.quantity = %(quantity)s AND s.finest_step <= %(time_step)s
+SELECT DISTINCT %(id)s, cp.consent_id FROM agreement_pod gp
+JOIN consent_pod cp ON cp.pod_id = gp.pod_id AND cp.eso_id = %(requester_id)s AND cp.status = 'Acknowledged'
+    AND cp.covered && gp.covered
+JOIN consent_scope s ON s.consent_id = cp.consent_id AND s.quantity = %(quantity)s AND s.finest_step <= %(time_step)s
 WHERE gp.agreement_id = %(id)s
 """
 _CONSENTS = "SELECT consent_id FROM agreement_consent WHERE agreement_id = %(id)s ORDER BY consent_id"

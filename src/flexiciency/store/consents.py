@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from itertools import groupby
 
-from flexiciency.domain.consent import AcceptedPod, Consent, ConsentDecision, HeldPod, Scope, StoredPod, ThirdParty
+from flexiciency.domain.consent import Consent, ConsentDecision, HeldPod, Scope, StoredPod, ThirdParty
 from flexiciency.domain.reasons import Reason, ReasonCode
 from flexiciency.store.transaction import Query, Row, Transaction
 
@@ -33,15 +33,15 @@ SELECT %(id)s, quantity, min(step) FROM unnest(%(quantities)s::text[], %(steps)s
 GROUP BY quantity
 """
 _INSERT_ACCEPTED = """
-INSERT INTO consent_pod (consent_id, pod, pod_id, status, covered)
-SELECT %(id)s, pod, pod_id, 'Acknowledged', tstzrange(since, until)
+INSERT INTO consent_pod (consent_id, pod, pod_id, customer_id, eso_id, status, covered)
+SELECT %(id)s, pod, pod_id, %(customer_id)s, %(eso)s, 'Acknowledged', tstzrange(since, until)
 FROM unnest(%(pods)s::text[], %(pod_ids)s::bigint[], %(since)s::timestamptz[], %(until)s::timestamptz[])
     AS a(pod, pod_id, since, until)
 """
 _INSERT_REFUSED = """
-INSERT INTO consent_pod (consent_id, pod, status, reason_code, reason_text)
-SELECT %(id)s, pod, 'Rejected', code, text FROM unnest(%(pods)s::text[], %(codes)s::text[], %(texts)s::text[])
-    AS r(pod, code, text)
+INSERT INTO consent_pod (consent_id, pod, customer_id, eso_id, status, reason_code, reason_text)
+SELECT %(id)s, pod, %(customer_id)s, %(eso)s, 'Rejected', code, text
+FROM unnest(%(pods)s::text[], %(codes)s::text[], %(texts)s::text[]) AS r(pod, code, text)
 """
 
 # Waits for a delivery that is being decided under share locks, and keeps later ones from using these rows. In the order
@@ -74,6 +74,19 @@ SELECT c.*, (SELECT json_agg(json_build_array(quantity, finest_step) ORDER BY qu
                 WHERE h.pod_id = p.pod_id AND h.customer_id = c.customer_id)) ORDER BY pod)
      FROM consent_pod p WHERE p.consent_id = c.id) AS pods
 FROM consent c WHERE c.customer_id = %(customer_id)s ORDER BY c.given_at, c.id
+"""
+
+
+_LISTED = """
+SELECT c.id, p.pod, c.customer_id, c.eso_id, c.start_date, c.end_date, c.acknowledged_at, p.status, p.reason_code,
+    p.reason_text, p.revoked_at, upper(p.covered) AS covered_until, (
+        SELECT upper(range_agg(p.covered * h.held)) FROM pod_holder h
+        WHERE h.pod_id = p.pod_id AND h.customer_id = c.customer_id) AS held_until
+FROM consent c JOIN consent_pod p ON p.consent_id = c.id
+WHERE (%(customer)s::text IS NULL OR c.customer_id = %(customer)s)
+  AND (%(third_party)s::text IS NULL OR c.eso_id = %(third_party)s)
+  AND (%(pod)s::text IS NULL OR p.pod = %(pod)s)
+ORDER BY c.given_at DESC, c.id, p.pod LIMIT %(limit)s
 """
 
 
@@ -129,11 +142,16 @@ def insert(
         now=now, acknowledgement_id=acknowledgement_id, **asdict(statement),
     )  # fmt: skip
     _insert_scopes(tx, consent.id, consent.scopes)
-    _insert_accepted(tx, consent.id, decision.accepted)
-    if decision.refused:
+    whose = {"id": consent.id, "customer_id": consent.customer_id, "eso": consent.eso}
+    if accepted := decision.accepted:
         tx.write(
-            _INSERT_REFUSED, id=consent.id, pods=[r.pod for r in decision.refused],
-            codes=[r.reason.code for r in decision.refused], texts=[r.reason.text for r in decision.refused],
+            _INSERT_ACCEPTED, **whose, pods=[a.pod for a in accepted], pod_ids=[a.pod_id for a in accepted],
+            since=[a.start for a in accepted], until=[a.end for a in accepted],
+        )  # fmt: skip
+    if refused := decision.refused:
+        tx.write(
+            _INSERT_REFUSED, **whose, pods=[r.pod for r in refused], codes=[r.reason.code for r in refused],
+            texts=[r.reason.text for r in refused],
         )  # fmt: skip
 
 
@@ -141,13 +159,6 @@ def _insert_scopes(tx: Transaction, consent_id: str, scopes: tuple[Scope, ...]) 
     tx.write(
         _INSERT_SCOPES, id=consent_id, quantities=[s.quantity for s in scopes], steps=[s.finest_step for s in scopes]
     )
-
-
-def _insert_accepted(tx: Transaction, consent_id: str, accepted: tuple[AcceptedPod, ...]) -> None:
-    tx.write(
-        _INSERT_ACCEPTED, id=consent_id, pods=[a.pod for a in accepted], pod_ids=[a.pod_id for a in accepted],
-        since=[a.start for a in accepted], until=[a.end for a in accepted],
-    )  # fmt: skip
 
 
 def lock_pods(consent_id: str, pods: Iterable[str]) -> Query:
@@ -178,17 +189,37 @@ def of_customer(customer_id: str) -> Query:
     return Query(_OF_CUSTOMER, {"customer_id": customer_id})
 
 
+def listed(customer: str | None, third_party: str | None, pod: str | None, limit: int) -> Query:
+    """Consents by PoD, the latest first, of a customer, to a third party, or of a PoD; rows for `listed_pod`."""
+    return Query(_LISTED, {"customer": customer, "third_party": third_party, "pod": pod, "limit": limit})
+
+
+def listed_pod(row: Row) -> StoredPod:
+    """A row of `listed`."""
+    return StoredPod(
+        row.status,
+        row.acknowledged_at,
+        row.revoked_at,
+        _reason(row.reason_code, row.reason_text),
+        row.covered_until,
+        row.held_until,
+    )
+
+
 def stored_pod(consent: Row, pod: Mapping[str, str | None]) -> StoredPod:
     """A PoD of a row of `of_customer`."""
-    code = pod["code"]
     return StoredPod(
         status=pod["status"] or "",
         acknowledged_at=consent.acknowledged_at,
         revoked_at=_instant(pod["revoked_at"]),
-        rejected_for=None if code is None else Reason(ReasonCode(code), pod["text"] or ""),
+        rejected_for=_reason(pod["code"], pod["text"]),
         covered_until=_instant(pod["covered_until"]),
         held_until=_instant(pod["held_until"]),
     )
+
+
+def _reason(code: str | None, text: str | None) -> Reason | None:
+    return None if code is None else Reason(ReasonCode(code), text or "")
 
 
 def _instant(text: str | None) -> datetime | None:

@@ -84,17 +84,20 @@ consent_pod = Table(
     key("consent_id", Text, ForeignKey("consent.id")),
     key("pod", Text),
     optional("pod_id", BigInteger, ForeignKey("pod.id")),
+    required("customer_id", Text),
+    required("eso_id", Text),
     required("status", Text),
     optional("reason_code", Text),
     optional("reason_text", Text),
     optional("covered", TSTZRANGE),
     optional("revoked_at", Instant),
-    Index(None, "pod_id", "status"),
+    Index("ix_consent_pod_acknowledged", "pod_id", "eso_id", postgresql_where=text("status = 'Acknowledged'")),
     one_of("status", "Acknowledged", "Rejected", "Revoked"),
     CheckConstraint("status = 'Rejected' OR num_nulls(pod_id, covered) = 0", name="known"),
     CheckConstraint("NOT isempty(covered)", name="covered"),
     CheckConstraint("(status = 'Revoked') = (revoked_at IS NOT NULL)", name="revoked"),
-    comment="CUS-CON-ACK by PoD: covered are the consent's local days at the PoD, in UTC",
+    comment="CUS-CON-ACK by PoD: covered are the consent's local days at the PoD, in UTC; customer and third party as "
+    "in consent, so that the release rule finds all in one place",
 )
 
 consent_revocation = Table(
