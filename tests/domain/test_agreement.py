@@ -1,9 +1,23 @@
+from contextlib import nullcontext
 from datetime import date
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flexiciency.domain.agreement import AgreementStatus, ConfirmedPod, Proposal, decide
+from flexiciency.domain.agreement import (
+    OPEN,
+    AgreementMoveRefused,
+    AgreementStatus,
+    ConfirmedPod,
+    Proposal,
+    decide,
+    ended,
+    must_be_open,
+    narrowed,
+    standing,
+    validated,
+)
 from flexiciency.domain.reasons import ReasonCode
 
 JANUARY, FEBRUARY, MARCH = date(2025, 1, 1), date(2025, 2, 1), date(2025, 3, 1)
@@ -112,3 +126,71 @@ def test_an_agreement_is_never_wider_than_what_is_confirmed_and_consented(
             assert decision.end_date <= of_pod.consented_until
     same = (decision.start_date, decision.end_date) == (start, end) and not decision.refused
     assert (decision.status is AgreementStatus.VALIDATED) == same
+
+
+S = AgreementStatus
+TODAY = date(2025, 1, 15)
+
+
+@pytest.mark.parametrize(("status", "allowed"), [(status, status in OPEN) for status in S])
+def test_only_what_is_not_agreed_yet_can_be_countered(status: AgreementStatus, *, allowed: bool) -> None:
+    with nullcontext() if allowed else pytest.raises(AgreementMoveRefused, match="Proposed or Countered"):
+        must_be_open(status)
+
+
+@pytest.mark.parametrize("status", list(S))
+@pytest.mark.parametrize("by_provider", [True, False])
+def test_each_party_validates_what_the_other_said_last(status: AgreementStatus, *, by_provider: bool) -> None:
+    others = S.PROPOSED if by_provider else S.COUNTERED
+    if status in (others, S.VALIDATED):
+        assert validated(status, by_provider=by_provider) is S.VALIDATED
+    else:
+        with pytest.raises(AgreementMoveRefused, match=others):
+            validated(status, by_provider=by_provider)
+
+
+@pytest.mark.parametrize("status", list(S))
+@pytest.mark.parametrize("covered", [True, False])
+def test_what_is_agreed_stands_as_long_as_anything_may_leave(status: AgreementStatus, *, covered: bool) -> None:
+    in_force = S.VALIDATED if covered else S.SUSPENDED
+    expected = in_force if status in (S.VALIDATED, S.SUSPENDED) else status
+    assert standing(status, covered=covered) is expected
+
+
+@pytest.mark.parametrize(
+    ("status", "on", "expected"),
+    [
+        (S.PROPOSED, None, (S.ENDED, FEBRUARY)),
+        (S.COUNTERED, TODAY, (S.ENDED, FEBRUARY)),
+        (S.VALIDATED, None, (S.ENDED, TODAY)),
+        (S.SUSPENDED, None, (S.ENDED, TODAY)),
+        (S.VALIDATED, date(2024, 1, 1), (S.ENDED, JANUARY)),
+        (S.VALIDATED, date(2025, 1, 16), (S.VALIDATED, date(2025, 1, 16))),
+        (S.SUSPENDED, FEBRUARY, (S.SUSPENDED, FEBRUARY)),
+    ],
+)
+def test_an_end_takes_the_days_from_it_on(
+    status: AgreementStatus, on: date | None, expected: tuple[AgreementStatus, date]
+) -> None:
+    assert ended(status, JANUARY, FEBRUARY, on=on, today=TODAY) == expected
+
+
+def test_an_agreement_of_days_long_past_can_be_ended_as_it_is() -> None:
+    assert ended(S.VALIDATED, JANUARY, FEBRUARY, on=None, today=MARCH) == (S.ENDED, FEBRUARY)
+
+
+@pytest.mark.parametrize(("status", "on"), [(S.ENDED, None), (S.VALIDATED, MARCH), (S.SUSPENDED, MARCH)])
+def test_an_end_that_would_lengthen_or_repeat_is_refused(status: AgreementStatus, on: date | None) -> None:
+    with pytest.raises(AgreementMoveRefused):
+        ended(status, JANUARY, FEBRUARY, on=on, today=TODAY)
+
+
+def test_by_hand_a_provider_offers_less_and_never_more() -> None:
+    asked = proposal("AT1", "AT2")
+    less = narrowed(asked, start=date(2025, 1, 2), end=None, leave_out=frozenset({"AT2"}))
+    assert (less.pods, less.start_date, less.end_date) == (("AT1",), date(2025, 1, 2), FEBRUARY)
+    for wider in ({"start": date(2024, 1, 1), "end": None}, {"start": None, "end": MARCH}):
+        with pytest.raises(AgreementMoveRefused, match="only less"):
+            narrowed(asked, leave_out=frozenset(), **wider)
+    with pytest.raises(AgreementMoveRefused, match="AT9"):
+        narrowed(asked, start=None, end=None, leave_out=frozenset({"AT9"}))

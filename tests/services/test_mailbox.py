@@ -199,7 +199,7 @@ def test_values_of_which_none_may_leave_any_more_are_passed_over(
         channel.send(revocation(number, agreed.consents[number]))
     item = peek(player)
     assert item.action == "urn:flexiciency:market-player:1:ReceiveCustomerConsentRevocation"
-    assert item.waiting == 2
+    assert item.waiting == 3  # the second revocation suspended the agreement, which is told too
     before = rows(database)
     assert status(player, seen.message_id) == "Dead"
     assert added(before, database) == {}

@@ -19,9 +19,10 @@ from flexiciency.config import Settings
 from flexiciency.contract.series import Quantity, TimeStep
 from flexiciency.domain.registration import IN_DIRECTORY
 from flexiciency.errors import IdentifierTaken
-from flexiciency.store import directory
+from flexiciency.store import agreement_standing, directory
 from flexiciency.store.directory import CompanyType, Registration, Role, Service, Subscription
 from flexiciency.store.pods import PodRecord, import_pods
+from flexiciency.store.transaction import transaction
 from flexiciency.wire.identity import fingerprint_of
 
 database = typer.Typer(no_args_is_help=True, help="The database.")
@@ -192,10 +193,17 @@ def list_subscriptions(as_json: Json = False) -> None:
 
 @pods.command("import")
 def import_file(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)]) -> None:
-    """Import PoDs and holders from CSV with a header line; all lines or none. Times are ISO 8601 with offset."""
+    """Import PoDs and holders from CSV with a header line; all lines or none. Times are ISO 8601 with offset.
+
+    Agreements under which nothing may leave any more are Suspended, and their requesters told.
+    """
+    from flexiciency.services.agreement_standing import settle  # noqa: PLC0415  slow to import
+
     try:
-        with opening.database() as base, base.begin() as connection:
-            count = import_pods(connection, _records(file))
+        with opening.database() as base, transaction(base) as tx:
+            count = import_pods(tx, _records(file))
+            (concerned,) = tx.read(agreement_standing.lock_imported())
+            settle(tx, concerned, datetime.now(UTC))
     except ValueError as error:
         raise FileInvalid(f"{file}: {error}. Nothing was imported.") from None
     done(f"{count} records imported.")

@@ -9,11 +9,12 @@ from flexiciency.contract.series import TimeStep
 from flexiciency.delivery.outbox import Outbox
 from flexiciency.domain.consent import Consent, ConsentDecision, Scope, decide, state_of
 from flexiciency.errors import IdentifierTaken, ReferenceUnknown, StateConflict
+from flexiciency.services.agreement_standing import settle
 from flexiciency.services.exchange import transaction_of
 from flexiciency.services.replies import B2C, PLAYER, reason_of, receipt, refused_of, seconds
 from flexiciency.soap.endpoint import Call
 from flexiciency.soap.spyne_service import written
-from flexiciency.store import consents
+from flexiciency.store import agreement_standing, consents
 from flexiciency.store.consents import Statement
 from flexiciency.store.transaction import Row, Transaction
 
@@ -30,7 +31,8 @@ class ConsentService:
     def give(self, call: Call, message: Any) -> Any:
         """CUS-CON-DES → CUS-CON-ACK. The third party gets both, of the PoDs accepted. Raises IdentifierTaken."""
         consent, tx = _consent(message.CustomerConsentDescription), transaction_of(call)
-        pods, third_party, stored = tx.look_up(
+        _, pods, third_party, stored = tx.read(
+            agreement_standing.change_pods(consent.pods),
             consents.held_pods(consent.customer_id, consent.pods),
             consents.third_party(consent.eso),
             consents.stored(consent.id),
@@ -47,6 +49,9 @@ class ConsentService:
         )
         if decision.accepted:
             self._tell(tx, consent, decision, acknowledgement_id, call)
+            accepted = [one.pod for one in decision.accepted]
+            (resumed,) = tx.read(agreement_standing.lock(accepted, consent.eso, suspended_only=True))
+            settle(tx, resumed, call.now)
         return B2C.GiveCustomerConsentResponse(
             CustomerConsentAcknowledgement=_acknowledgement(B2C, acknowledgement_id, consent, decision, call)
         )
@@ -70,7 +75,11 @@ class ConsentService:
                 f"Revocation {revocation.Id} is stored already. Give a new one a new Id; a retry keeps its MessageID.",
                 path="RevokeCustomerConsent/CustomerConsentRevocation/Id",
             )
-        (locked,) = tx.read(consents.lock_pods(consent_id, pods))
+        _, agreements, locked = tx.read(
+            agreement_standing.change_pods(pods),
+            agreement_standing.lock(pods, stored[0].eso_id),
+            consents.lock_pods(consent_id, pods),
+        )
         _must_be_in_force(pods, locked)
         statement = _statement(call, message)
         consents.revoke(tx, revocation.Id, consent_id, revocation.CustomerId, pods, statement, call.now)
@@ -81,6 +90,7 @@ class ConsentService:
         self._outbox.push_object(
             tx, stored[0].eso_id, "ReceiveCustomerConsentRevocation", written(pushed), revocation.Id, call.now
         )
+        settle(tx, agreements, call.now)
         return B2C.RevokeCustomerConsentResponse(Receipt=receipt(B2C, call))
 
     def read(self, call: Call, message: Any) -> Any:

@@ -45,8 +45,8 @@ def request_values(call: Call, message: Any) -> Iterator[bytes]:
     built = values_object(tx, asked, object_id, selection=selection.Id, encoding=encoding)
     if built is None:
         raise StateConflict(
-            f"Nothing of this selection may leave under agreement {agreement.id}: no values are stored, or agreement "
-            "and consents do not cover them. Check quantity, time step, period and PoDs.",
+            f"Nothing of this selection may leave under agreement {agreement.id} ({agreement.status}): no values are "
+            "stored, or agreement and consents do not cover them. Check quantity, time step, period and PoDs.",
             path="RequestIndividualDataValues/IndividualDataSelection",
         )
     name = "b2bo:RequestIndividualDataValuesResponse"

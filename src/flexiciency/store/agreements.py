@@ -1,18 +1,19 @@
 """Service activation agreements in the database (SRV-ACT-AGR)."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date, datetime
 
 from psycopg.types.range import TimestamptzRange
 
 from flexiciency.domain.agreement import ConfirmedPod
-from flexiciency.domain.values import local_days_period
+from flexiciency.domain.values import local_day, local_days_period
 from flexiciency.store.transaction import Query, Row, Transaction
 
 _TERMS = """
 SELECT a.id AS activation_id, a.requester_id, a.status AS activation_status, d.id AS service_id, d.quantity,
     extract(epoch FROM d.time_step::interval)::int AS time_step, d.customer_consent_mandatory AS mandatory,
-    EXISTS (SELECT FROM b2b_service_subscription s
+    d.by_hand, EXISTS (SELECT FROM b2b_service_subscription s
         JOIN b2b_service_subscription_description sd ON sd.subscription_id = s.id
         WHERE s.id = %(subscription_id)s AND s.requester_id = a.requester_id AND s.status = 'Validated'
           AND sd.service_description_id = d.id) AS subscribed
@@ -35,13 +36,14 @@ GROUP BY ap.pod, ap.pod_id, d.customer_consent_mandatory
 """
 
 _STORED = """
-SELECT g.*, s.requester_id AS party, d.customer_consent_mandatory AS mandatory,
+SELECT g.*, d.by_hand,
     (SELECT array_agg(p.pod ORDER BY p.pod) FROM agreement_pod gp JOIN pod p ON p.id = gp.pod_id
      WHERE gp.agreement_id = g.id) AS pods,
     (SELECT array_agg(consent_id ORDER BY consent_id) FROM agreement_consent gc WHERE gc.agreement_id = g.id)
-        AS consents
-FROM agreement g JOIN b2b_service_subscription s ON s.id = g.subscription_id
-JOIN service_description d ON d.id = g.service_description_id
+        AS consents,
+    (SELECT array_agg(selection_id ORDER BY selection_id) FROM agreement_selection gs WHERE gs.agreement_id = g.id)
+        AS selections
+FROM agreement g JOIN service_description d ON d.id = g.service_description_id
 WHERE g.id = %(id)s
 """
 
@@ -51,24 +53,40 @@ INSERT INTO agreement (id, version, status, requester_id, service_description_id
 VALUES (%(id)s, %(version)s, %(status)s, %(requester_id)s, %(service_id)s, %(subscription_id)s, %(activation_id)s,
     %(data_details)s, %(processing_details)s, %(start_date)s, %(end_date)s, %(validation_date)s, %(quantity)s,
     %(time_step)s)
+ON CONFLICT (id) DO UPDATE SET version = EXCLUDED.version, status = EXCLUDED.status,
+    data_details = EXCLUDED.data_details, processing_details = EXCLUDED.processing_details,
+    start_date = EXCLUDED.start_date, end_date = EXCLUDED.end_date, validation_date = EXCLUDED.validation_date
 """
+_FORGET = (
+    "DELETE FROM agreement_pod WHERE agreement_id = %(id)s",
+    "DELETE FROM agreement_consent WHERE agreement_id = %(id)s",
+    "DELETE FROM agreement_selection WHERE agreement_id = %(id)s",
+)
 _INSERT_PODS = """
 INSERT INTO agreement_pod (agreement_id, pod_id, covered)
 SELECT %(id)s, pod_id, tstzrange(since, until)
 FROM unnest(%(pod_ids)s::bigint[], %(since)s::timestamptz[], %(until)s::timestamptz[]) AS a(pod_id, since, until)
 """
+_INSERT_SELECTIONS = "INSERT INTO agreement_selection SELECT %(id)s, unnest(%(selections)s::text[])"
 # The consents that the agreement rests on when it is made; the release rule looks at all consents, always.
 _INSERT_CONSENTS = """
 INSERT INTO agreement_consent (agreement_id, consent_id)
-SELECT DISTINCT %(id)s, cp.consent_id FROM agreement_pod gp
-JOIN consent_pod cp ON cp.pod_id = gp.pod_id AND cp.eso_id = %(requester_id)s AND cp.status = 'Acknowledged'
-    AND cp.covered && gp.covered
-JOIN consent_scope s ON s.consent_id = cp.consent_id AND s.quantity = %(quantity)s AND s.finest_step <= %(time_step)s
-WHERE gp.agreement_id = %(id)s
+SELECT DISTINCT agreement_id, consent_id FROM agreement_coverage
+WHERE agreement_id = %(id)s AND consent_id IS NOT NULL
 """
-_CONSENTS = "SELECT consent_id FROM agreement_consent WHERE agreement_id = %(id)s ORDER BY consent_id"
-_VALIDATE = """
-UPDATE agreement SET status = 'Validated', validation_date = %(now)s WHERE id = %(id)s AND status = 'Countered'
+_VALIDATE = "UPDATE agreement SET status = 'Validated', validation_date = %(now)s WHERE id = %(id)s"
+_END = "UPDATE agreement SET status = %(status)s, end_date = %(end)s, version = version + 1 WHERE id = %(id)s"
+_CUT = """
+UPDATE agreement_pod gp SET covered = gp.covered * tstzrange(NULL, %(until)s)
+FROM pod p WHERE p.id = gp.pod_id AND p.time_zone = %(time_zone)s AND gp.agreement_id = %(id)s
+"""
+_ZONES = """
+SELECT DISTINCT p.time_zone FROM agreement_pod gp JOIN pod p ON p.id = gp.pod_id WHERE gp.agreement_id = %(id)s
+"""
+_OF_ACTIVATION = "SELECT id FROM agreement WHERE activation_id = %(id)s AND status <> 'Ended' ORDER BY id"
+_FOREIGN_CONSENT = """
+SELECT asked.id FROM unnest(%(ids)s::text[]) AS asked(id) WHERE NOT EXISTS (
+    SELECT FROM consent c WHERE c.id = asked.id AND c.eso_id = %(requester_id)s) LIMIT 1
 """
 
 _HELD = """
@@ -81,7 +99,8 @@ _TO_DELIVER = """
 SELECT DISTINCT g.id, g.requester_id, p.time_zone
 FROM agreement g JOIN agreement_pod gp ON gp.agreement_id = g.id JOIN pod p ON p.id = gp.pod_id
 JOIN market_player_registration r ON r.id = g.requester_id AND r.status = 'Active'
-WHERE g.status = 'Validated' AND g.start_date < %(end)s AND g.end_date > %(start)s
+WHERE g.status IN ('Validated', 'Ended') AND g.validation_date IS NOT NULL
+  AND g.start_date < %(end)s AND g.end_date > %(start)s
 ORDER BY g.id, p.time_zone
 """
 
@@ -102,37 +121,50 @@ def confirmed_of(rows: list[Row]) -> dict[str, ConfirmedPod]:
 
 
 def stored(agreement_id: str) -> Query:
-    """An agreement with its PoDs and consents."""
+    """An agreement with its PoDs, consents and selections, and whether its service is decided by hand."""
     return Query(_STORED, {"id": agreement_id})
 
 
-def consents(agreement_id: str) -> Query:
-    """The consents that an agreement rests on."""
-    return Query(_CONSENTS, {"id": agreement_id})
+def foreign_consent(consents: Iterable[str], requester_id: str) -> Query:
+    """A row for one of these that is no consent to the requester, if there is any."""
+    return Query(_FOREIGN_CONSENT, {"ids": list(consents), "requester_id": requester_id})
 
 
-def insert(  # noqa: PLR0913  one argument an attribute of SRV-ACT-AGR
-    tx: Transaction, *, agreement_id: str, version: int, status: str, terms: Row, subscription_id: str,
-    data_details: str, processing_details: str, start_date: date, end_date: date, pods: Iterable[str],
-    now: datetime,
-) -> None:  # fmt: skip
-    """Store an agreement as decided; dates are local days of each PoD, the end exclusive."""
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What an agreement says, as decided. Dates are local days of each PoD, the end exclusive."""
+
+    id: str
+    version: int
+    status: str
+    data_details: str
+    processing_details: str
+    start_date: date
+    end_date: date
+    pods: tuple[str, ...]
+    selections: tuple[str, ...] = ()
+
+
+def store(tx: Transaction, terms: Terms, activation: Row, subscription_id: str, now: datetime) -> None:
+    """Store an agreement, or its next version; `activation` is a row of `terms`."""
     tx.write(
-        _INSERT, id=agreement_id, version=version, status=status, requester_id=terms.requester_id,
-        service_id=terms.service_id, subscription_id=subscription_id, activation_id=terms.activation_id,
-        data_details=data_details, processing_details=processing_details, start_date=start_date, end_date=end_date,
-        validation_date=now if status == "Validated" else None, quantity=terms.quantity, time_step=terms.time_step,
+        _INSERT, id=terms.id, version=terms.version, status=terms.status, requester_id=activation.requester_id,
+        service_id=activation.service_id, subscription_id=subscription_id, activation_id=activation.activation_id,
+        data_details=terms.data_details, processing_details=terms.processing_details, start_date=terms.start_date,
+        end_date=terms.end_date, validation_date=now if terms.status == "Validated" else None,
+        quantity=activation.quantity, time_step=activation.time_step,
     )  # fmt: skip
-    (found,) = tx.look_up(Query("SELECT id, time_zone FROM pod WHERE pod = ANY(%(pods)s)", {"pods": list(pods)}))
-    periods = [local_days_period(start_date, end_date, pod.time_zone) for pod in found]
+    for statement in _FORGET:
+        tx.write(statement, id=terms.id)
+    found = Query("SELECT id, time_zone FROM pod WHERE pod = ANY(%(pods)s)", {"pods": list(terms.pods)})
+    (pods,) = tx.look_up(found)
+    periods = [local_days_period(terms.start_date, terms.end_date, pod.time_zone) for pod in pods]
     tx.write(
-        _INSERT_PODS, id=agreement_id, pod_ids=[pod.id for pod in found], since=[start for start, _ in periods],
+        _INSERT_PODS, id=terms.id, pod_ids=[pod.id for pod in pods], since=[start for start, _ in periods],
         until=[end for _, end in periods],
     )  # fmt: skip
-    tx.write(
-        _INSERT_CONSENTS, id=agreement_id, requester_id=terms.requester_id, quantity=terms.quantity,
-        time_step=terms.time_step,
-    )  # fmt: skip
+    tx.write(_INSERT_SELECTIONS, id=terms.id, selections=list(terms.selections))
+    tx.write(_INSERT_CONSENTS, id=terms.id)
 
 
 def lock(agreement_id: str) -> Query:
@@ -141,8 +173,22 @@ def lock(agreement_id: str) -> Query:
 
 
 def validate(tx: Transaction, agreement_id: str, now: datetime) -> None:
-    """Countered → Validated."""
+    """→ Validated."""
     tx.write(_VALIDATE, id=agreement_id, now=now)
+
+
+def end(tx: Transaction, agreement_id: str, status: str, last: date) -> None:
+    """Cover nothing from local day `last` on, in the zone of each PoD, in a new version."""
+    tx.write(_END, id=agreement_id, status=status, end=last)
+    (zones,) = tx.look_up(Query(_ZONES, {"id": agreement_id}))
+    for zone in zones:
+        until, _ = local_day(last, zone.time_zone)
+        tx.write(_CUT, id=agreement_id, time_zone=zone.time_zone, until=until)
+
+
+def of_activation(activation_id: str) -> Query:
+    """Ids of the agreements from an activation that are not Ended."""
+    return Query(_OF_ACTIVATION, {"id": activation_id})
 
 
 def pods_held(agreement_id: str, customers: Iterable[str], start: datetime, end: datetime) -> Query:

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from psycopg.types.range import TimestamptzRange
-from sqlalchemy import Connection
 
-from flexiciency.store.database import driver
+from flexiciency.store.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +29,8 @@ CREATE TEMPORARY TABLE staged_pod (pod text, country text, city text, street tex
     customer_id text, held tstzrange) ON COMMIT DROP
 """
 _COPY = "COPY staged_pod FROM STDIN"
+# The rows of PoDs are locked in the order in which consents and agreements lock them.
+_LOCK = "SELECT FROM pod p WHERE p.pod IN (SELECT pod FROM staged_pod) ORDER BY p.id FOR NO KEY UPDATE"
 _PODS = """
 INSERT INTO pod (pod, country, city, street, load_area, time_zone)
 SELECT DISTINCT ON (pod) pod, country, city, street, load_area, time_zone FROM staged_pod ORDER BY pod
@@ -48,12 +49,13 @@ SELECT p.id, s.customer_id, s.held FROM staged_pod s JOIN pod p ON p.pod = s.pod
 """
 
 
-def import_pods(connection: Connection, records: Iterable[PodRecord]) -> int:
+def import_pods(tx: Transaction, records: Iterable[PodRecord]) -> int:
     """Store PoDs and holders, all or none; gives the number of records. A second import changes what the first said.
 
     Raises ValueError for a PoD that two customers hold at once.
     """
-    below, count = driver(connection), 0
+    tx.begin()
+    below, count = tx.driver, 0
     below.execute(_STAGE)
     with below.cursor() as cursor, cursor.copy(_COPY) as copy:
         for record in records:
@@ -66,6 +68,6 @@ def import_pods(connection: Connection, records: Iterable[PodRecord]) -> int:
             count += 1
     if twice := below.execute(_TWO_HOLDERS).fetchone():
         raise ValueError(f"PoD {twice[0]} has two holders at once; end one period where the next begins")
-    for statement in (_PODS, _FORGET_HOLDERS, _HOLDERS):
+    for statement in (_LOCK, _PODS, _FORGET_HOLDERS, _HOLDERS):
         below.execute(statement)
     return count

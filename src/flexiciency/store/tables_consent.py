@@ -161,7 +161,7 @@ agreement = Table(
     required("quantity", Text),
     required("time_step", Integer),
     one_of("status", "Proposed", "Countered", "Validated", "Suspended", "Ended"),
-    CheckConstraint("start_date < end_date", name="dates"),
+    CheckConstraint("start_date <= end_date", name="dates"),
     comment="SRV-ACT-AGR, its latest version; end_date is exclusive, time_step in seconds",
 )
 
@@ -182,4 +182,12 @@ agreement_consent = Table(
     key("consent_id", Text, ForeignKey("consent.id")),
     Index(None, "consent_id"),
     comment="SRV-ACT-AGR → CUS-CON-DES",
+)
+
+agreement_selection = Table(
+    "agreement_selection",
+    metadata,
+    key("agreement_id", Text, ForeignKey("agreement.id")),
+    key("selection_id", Text),
+    comment="SRV-ACT-AGR → IND-DAT-SEL or AGG-DAT-SEL",
 )

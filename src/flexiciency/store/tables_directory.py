@@ -1,6 +1,6 @@
 """Tables of the directory: Market Players, their services and subscriptions (D2.3, 2.2 and 2.3)."""
 
-from sqlalchemy import Boolean, CheckConstraint, ForeignKey, Index, Integer, LargeBinary, Table, Text, text
+from sqlalchemy import Boolean, CheckConstraint, ForeignKey, Index, Integer, LargeBinary, Table, Text, false, text
 from sqlalchemy.dialects.postgresql import JSONB, TSTZRANGE
 
 from flexiciency.store.columns import Instant, key, metadata, one_of, optional, required
@@ -107,6 +107,7 @@ service_description = Table(
     optional("localization", JSONB),
     required("customer_consent_mandatory", Boolean),
     optional("withdrawn_at", Instant),
+    required("by_hand", Boolean, server_default=false()),
     one_of("service_type", "IndividualDataProvision", "AggregatedDataProvision", "EnergyServiceProvision"),
     CheckConstraint(
         "service_type = 'EnergyServiceProvision' OR num_nulls(aggregation_level, quantity, time_step) = 0",
@@ -114,7 +115,8 @@ service_description = Table(
     ),
     Index("ix_service_description_alone", "id", postgresql_where=text("service_type IS NULL")),
     comment="MKP-SRV-DES: a service of the registration that published it; its type is that of the offer or "
-    "subscription that holds it, if any; time_step as in the contract (PT15M), localization by element name",
+    "subscription that holds it, if any; time_step as in the contract (PT15M), localization by element name; by_hand: "
+    "our operator decides on its activations and agreements",
 )
 
 b2b_service_subscription = Table(
