@@ -201,6 +201,8 @@ _B2B: dict[str, Handler] = {
     "Ping": lambda call, _: B2B.PingResponse(Time=call.now, Version="1.0"),
     "RequestDsoServiceActivation": _activation,
     "ProposeServiceActivationAgreement": _agreement,
+    "CounterServiceActivationAgreement": _agreement,
+    "EndServiceActivationAgreement": _agreement,
     "ValidateServiceActivationAgreement": _agreement,
     "ReadServiceActivationAgreement": _agreement,
     "RequestIndividualDataValues": _values,

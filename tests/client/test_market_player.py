@@ -104,18 +104,24 @@ def test_an_activation_names_what_was_confirmed_and_what_refused(client: MarketP
     assert confirmation.refused == {"POD0003": Reason("NoConsent", "No consent covers it.")}
 
 
+PROPOSAL = Proposal(
+    pods=("POD0001",), data_details="load curve", processing_details="advice", start=date(2026, 1, 1),
+    end=date(2027, 1, 1), service_description_id=SERVICE_ID, subscription_id=SUBSCRIPTION_ID, consents=(CONSENT_ID,),
+)  # fmt: skip
+
+
+def test_an_agreement_is_countered_by_the_next_version_and_ended(client: MarketPlayer, provider: Dso) -> None:
+    countered = client.counter_agreement(AGREEMENT_ID, 2, PROPOSAL)
+    assert (countered.refused, countered.reason) == ({}, None)
+    client.end_agreement(AGREEMENT_ID, date(2026, 6, 1))
+    client.end_agreement(AGREEMENT_ID)
+    (_, sent), (_, ended), (_, at_once) = provider.calls
+    assert (sent.ServiceActivationAgreement.Id, sent.ServiceActivationAgreement.Version) == (AGREEMENT_ID, 3)
+    assert (ended.AgreementId, ended.EndDate, at_once.EndDate) == (AGREEMENT_ID, date(2026, 6, 1), None)
+
+
 def test_an_agreement_is_proposed_validated_and_read(client: MarketPlayer, provider: Dso) -> None:
-    proposal = Proposal(
-        pods=("POD0001",),
-        data_details="load curve",
-        processing_details="advice",
-        start=date(2026, 1, 1),
-        end=date(2027, 1, 1),
-        service_description_id=SERVICE_ID,
-        subscription_id=SUBSCRIPTION_ID,
-        consents=(CONSENT_ID,),
-    )
-    proposed = client.propose_agreement(proposal)
+    proposed = client.propose_agreement(PROPOSAL)
     assert client.validate_agreement(AGREEMENT_ID, 2) == client.read_agreement(AGREEMENT_ID) == proposed
     assert (proposed.id, proposed.status, proposed.version) == (AGREEMENT_ID, "Validated", 2)
     assert (proposed.start, proposed.end, proposed.validated_at) == (date(2026, 1, 1), date(2027, 1, 1), MIDNIGHT)

@@ -48,12 +48,12 @@ demo.register(cli)
 
 GATEWAY_COMMANDS = (
     "serve", "work", "deliver", "database", "registration", "channel", "service", "subscription", "pods",
-    "evidence", "deliveries", "market-place", "directory", "consent",
+    "evidence", "deliveries", "market-place", "directory", "consent", "agreement",
 )  # fmt: skip
 """What a base install, which is the client, does not have."""
 
 try:
-    from flexiciency.cli import consents, directory, gateway, market_place, operator, records
+    from flexiciency.cli import agreements, consents, directory, gateway, market_place, operator, records
 except ModuleNotFoundError as missing:
     if (missing.name or "").startswith("flexiciency"):
         raise
@@ -73,6 +73,7 @@ else:
         **market_place.PARTS,
         **directory.PARTS,
         **consents.PARTS,
+        **agreements.PARTS,
     }.items():
         cli.add_typer(part, name=name)
 

@@ -158,12 +158,22 @@ def add_service(
     done(f"{identifier}: {quantity} every {time_step}, consent {'mandatory' if consent else 'not needed'}")
 
 
+@service.command("decide")
+def decide_service(
+    identifier: Identifier, by_hand: Annotated[bool, typer.Option("--by-hand/--by-rule")] = True
+) -> None:  # fmt: skip
+    """Decide on a service's activations and agreements by hand, or by rule as a new service does."""
+    with opening.database() as base, base.begin() as connection:
+        directory.set_by_hand(connection, identifier, by_hand=by_hand)
+    done(f"{identifier}: decided {'by hand: `activation list` and `agreement list`' if by_hand else 'by rule'}")
+
+
 @service.command("list")
 def list_services(as_json: Json = False) -> None:
     """Services."""
     with opening.database() as base, base.begin() as connection:
         rows = directory.services(connection)
-    columns = ("id", "provider", "service_type", "quantity", "time_step", "consent_mandatory")
+    columns = ("id", "provider", "service_type", "quantity", "time_step", "consent_mandatory", "by_hand")
     show("Services", rows, columns, as_json=as_json)
 
 

@@ -4,7 +4,7 @@ Instants are aware datetimes in UTC, days are the PoD's local days with the end 
 An `id` that is None is minted when the object is sent.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -84,7 +84,10 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement:
-    """ServiceActivationAgreement (SRV-ACT-AGR). `validated_at` is None until both parties have validated it."""
+    """ServiceActivationAgreement (SRV-ACT-AGR). `validated_at` is None until both parties have validated it.
+
+    `refused` are PoDs that the provider leaves out of what was proposed; `reason` says why nothing can be agreed to.
+    """
 
     id: str
     pods: tuple[str, ...]
@@ -100,6 +103,8 @@ class Agreement:
     request_id: str | None
     status: Literal["Proposed", "Countered", "Validated", "Suspended", "Ended"]
     version: int
+    refused: dict[str, Reason] = field(default_factory=dict)
+    reason: Reason | None = None
 
 
 class PodStatus(NamedTuple):

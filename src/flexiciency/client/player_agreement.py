@@ -1,5 +1,8 @@
 """A Market Player's calls about agreements (D2.3, 2.5)."""
 
+from dataclasses import replace
+from datetime import date
+
 from flexiciency.client import reading, writing
 from flexiciency.client.objects import Agreement, Proposal
 from flexiciency.client.player_caller import PlayerCaller
@@ -28,3 +31,21 @@ class AgreementCalls(PlayerCaller):
         """The agreement as the provider has it."""
         arguments = {"AgreementId": agreement_id}
         return reading.agreement(self._object("ReadServiceActivationAgreement", arguments, new_message_id()))
+
+    def counter_agreement(
+        self, agreement_id: str, version: int, proposal: Proposal, *, message_id: str | None = None
+    ) -> Agreement:
+        """Answer a version of an agreement by the next one. Its activation, service and subscription stay the same.
+
+        Where nothing of it can be agreed to, the agreement comes back as it stands, with the reason.
+        """
+        message_id = message_id or new_message_id()
+        proposed = writing.proposed_agreement(replace(proposal, id=agreement_id), agreement_id)
+        arguments = {"ServiceActivationAgreement": proposed | {"Version": version + 1}}
+        return reading.agreement(self._object("CounterServiceActivationAgreement", arguments, message_id))
+
+    def end_agreement(self, agreement_id: str, end: date | None = None, *, message_id: str | None = None) -> Agreement:
+        """End an agreement: the local day `end` (today, UTC) is no longer covered."""
+        arguments = {"AgreementId": agreement_id, "EndDate": end}
+        message_id = message_id or new_message_id()
+        return reading.agreement(self._object("EndServiceActivationAgreement", arguments, message_id))

@@ -70,6 +70,8 @@ def agreement(found: Any) -> Agreement:
         request_id=found.DsoServiceActivationRequestRef,
         status=found.Status,
         version=found.Version,
+        refused=_refused(found.RefusedPoD),
+        reason=found.Reason and _reason(found.Reason),
     )
 
 

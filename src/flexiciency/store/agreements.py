@@ -84,6 +84,13 @@ _ZONES = """
 SELECT DISTINCT p.time_zone FROM agreement_pod gp JOIN pod p ON p.id = gp.pod_id WHERE gp.agreement_id = %(id)s
 """
 _OF_ACTIVATION = "SELECT id FROM agreement WHERE activation_id = %(id)s AND status <> 'Ended' ORDER BY id"
+_LISTED = """
+SELECT g.id, g.version, g.status, g.requester_id, g.service_description_id, g.start_date, g.end_date,
+    (SELECT count(*) FROM agreement_pod gp WHERE gp.agreement_id = g.id) AS pods
+FROM agreement g WHERE (%(status)s::text IS NULL OR g.status = %(status)s)
+  AND (%(requester)s::text IS NULL OR g.requester_id = %(requester)s)
+ORDER BY g.end_date DESC, g.id LIMIT %(limit)s
+"""
 _FOREIGN_CONSENT = """
 SELECT asked.id FROM unnest(%(ids)s::text[]) AS asked(id) WHERE NOT EXISTS (
     SELECT FROM consent c WHERE c.id = asked.id AND c.eso_id = %(requester_id)s) LIMIT 1
@@ -123,6 +130,11 @@ def confirmed_of(rows: list[Row]) -> dict[str, ConfirmedPod]:
 def stored(agreement_id: str) -> Query:
     """An agreement with its PoDs, consents and selections, and whether its service is decided by hand."""
     return Query(_STORED, {"id": agreement_id})
+
+
+def listed(status: str | None, requester: str | None, limit: int) -> Query:
+    """Agreements of a state or a requester, those of the latest days first."""
+    return Query(_LISTED, {"status": status, "requester": requester, "limit": limit})
 
 
 def foreign_consent(consents: Iterable[str], requester_id: str) -> Query:

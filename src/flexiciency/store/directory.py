@@ -287,9 +287,18 @@ def services(connection: Connection) -> list[Row[Any]]:
                 service.c.quantity,
                 service.c.time_step,
                 service.c.customer_consent_mandatory,
+                service.c.by_hand,
             )
         )
     )
+
+
+def set_by_hand(connection: Connection, service_id: str, *, by_hand: bool) -> None:
+    """Whether our operator decides on a service's activations and agreements. Raises ReferenceUnknown."""
+    service = tables.service_description
+    changed = connection.execute(update(service).where(service.c.id == service_id).values(by_hand=by_hand))
+    if changed.rowcount == 0:
+        raise ReferenceUnknown(f"There is no service {service_id} here. `service list` shows what there is.")
 
 
 def subscriptions(connection: Connection) -> list[Row[Any]]:
