@@ -1,3 +1,4 @@
+import re
 from datetime import date
 from fractions import Fraction
 
@@ -97,10 +98,15 @@ def test_values_off_the_grid_or_given_twice_and_unknown_methods_are_errors() -> 
 def test_aggregation_ids_name_the_place_and_cannot_be_confused() -> None:
     levels = ("Country", "City", "Street", "Portfolio")
     found = [aggregation_id(level, LINZ, "agr-1") for level in levels]
-    assert found == ["AT", "AT/Linz", "AT/Linz/Landstraße", "portfolio:agr-1"]
+    assert found == ["AT", "AT/Linz", "AT/Linz/Landstra%C3%9Fe", "portfolio:agr-1"]
     assert aggregation_id("City", Place("AT", "A/B%", "C"), "agr-1") == "AT/A%2FB%25"
     with pytest.raises(ValueError, match="expected Country"):
         aggregation_id("None", LINZ, "agr-1")
+
+
+@given(st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=120))
+def test_aggregation_ids_are_identifiers_whatever_the_name(name: str) -> None:
+    assert re.fullmatch("[!-~]{1,200}", aggregation_id("Street", Place("AT", name, name), "agr-1"))
 
 
 def test_a_small_group_needs_the_consent_of_all_its_pods() -> None:

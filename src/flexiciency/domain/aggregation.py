@@ -6,7 +6,9 @@ or the difference between two intervals would tell about that PoD alone.
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+from hashlib import sha256
 from itertools import groupby
+from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,7 @@ from flexiciency.contract.series import Quality, Series
 from flexiciency.domain.reasons import Reason, ReasonCode, reason
 
 _PARTS = {"Country": 1, "City": 2, "Street": 3}
+_LONGEST = 200  # com:Identifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +41,18 @@ class Aggregate:
 
 
 def aggregation_id(level: str, place: Place, agreement_id: str) -> str:
-    """`AT`, `AT/Linz`, `AT/Linz/Landstraße` or `portfolio:<agreement id>`; in a name % is %25 and / is %2F.
+    """`AT`, `AT/Linz`, `AT/Linz/Landstra%C3%9Fe` or `portfolio:<agreement id>`: names percent-encoded as in a URL.
 
-    ValueError if the level is none that aggregates have.
+    One too long for a com:Identifier is `sha256:` and its hash. ValueError if the level is none that aggregates have.
     """
-    if level == "Portfolio":
-        return f"portfolio:{agreement_id}"
-    if level not in _PARTS:
+    if level != "Portfolio" and level not in _PARTS:
         raise ValueError(f"aggregation level {level}: expected Country, City, Street or Portfolio")
-    names = (place.country, place.city, place.street)[: _PARTS[level]]
-    return "/".join(name.replace("%", "%25").replace("/", "%2F") for name in names)
+    if level == "Portfolio":
+        name = f"portfolio:{agreement_id}"
+    else:
+        parts = (place.country, place.city, place.street)[: _PARTS[level]]
+        name = "/".join(quote(part, safe="") for part in parts)
+    return name if len(name) <= _LONGEST else f"sha256:{sha256(name.encode()).hexdigest()}"
 
 
 @dataclass(slots=True)
