@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from flexiciency.contract.codec import PUSH, REPLY, ValuesHeader, ValuesMessage, Wrapper
+from flexiciency.contract.codec import INDIVIDUAL, PUSH, REPLY, ValuesHeader, ValuesMessage, Wrapper
 from flexiciency.contract.codec_read import read_values
 from flexiciency.contract.codec_scan import scan
 from flexiciency.contract.codec_write import write_values
@@ -156,7 +156,7 @@ def test_a_partner_may_choose_its_prefix(prefix: str) -> None:
     declared = f"xmlns:{prefix[:-1]}=" if prefix else "xmlns="
     several = [series([1, -2, 3], qualities=[0, 1, 4]), series([4], pod="AT2")]
     xml = written(HEADER, several, PUSH).replace(b"xmlns:prv=", declared.encode()).replace(b"prv:", prefix.encode())
-    assert scan(xml, prefix[:-1] or None) is not None
+    assert scan(xml, prefix[:-1] or None, INDIVIDUAL) is not None
     assert content(read(xml)) == (HEADER, [comparable(one) for one in several])
 
 

@@ -1,12 +1,33 @@
-"""IND-DAT-VAL between numpy arrays and canonical XML: what `codec_write` and `codec_read` share (D2.3, 2.6)."""
+"""IND-DAT-VAL and AGG-DAT-VAL between numpy arrays and canonical XML: what writer and reader share (D2.3, 2.6)."""
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import ClassVar
+
+import numpy as np
 
 from flexiciency.contract.series import Encoding, Quantity, Series, TimeStep
 
 PROVISION = "urn:flexiciency:provision:1"
 COMMON = "urn:flexiciency:common:1"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """The names of an object of values in XML, and the largest value it may hold, in Wh or W."""
+
+    element: str
+    selection: str
+    item: str
+    name: str
+    most: int
+
+
+INDIVIDUAL = Kind("IndividualDataValue", "IndividualDataSelectionRef", "PodValues", "PoD", np.iinfo(np.int32).max)
+AGGREGATED = Kind(
+    # Three decimal places of what is below 10^15 Wh come through a double unharmed.
+    "AggregatedDataValue", "AggregatedDataSelectionRef", "AggregateValues", "AggregationId", 10**15 - 1,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,10 +47,22 @@ class ValuesHeader:
     version: int
     encoding: Encoding
 
+    kind: ClassVar[Kind] = INDIVIDUAL
+
     @property
     def unit(self) -> str:
         """Unit of the quantity, kWh or kW."""
         return self.quantity.unit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AggregatesHeader(ValuesHeader):
+    """All of an AggregatedDataValue but its values: level (Country, City, Street, Portfolio) and method (Sum, Mean)."""
+
+    aggregation_level: str
+    aggregation_method: str
+
+    kind: ClassVar[Kind] = AGGREGATED
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +76,8 @@ class Wrapper:
 
 PUSH = Wrapper("mplo", "urn:flexiciency:market-player-operations:1", "ReceiveIndividualDataValue")
 REPLY = Wrapper("b2bo", "urn:flexiciency:b2b-operations:1", "RequestIndividualDataValuesResponse")
+AGGREGATES_PUSH = Wrapper(PUSH.prefix, PUSH.namespace, "ReceiveAggregatedDataValue")
+AGGREGATES_REPLY = Wrapper(REPLY.prefix, REPLY.namespace, "RequestAggregatedDataValuesResponse")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,3 +86,27 @@ class ValuesMessage:
 
     header: ValuesHeader
     series: list[Series]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Aggregate:
+    """Consecutive values of one aggregate. `pods` is the number of PoDs behind each of them.
+
+    In `series` the AggregationId stands for the PoD; the values are int64, Wh or W.
+    """
+
+    pods: int
+    series: Series
+
+    @property
+    def id(self) -> str:
+        """The AggregationId."""
+        return self.series.pod
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AggregatesMessage:
+    """An AggregatedDataValue as read. An aggregate whose values have gaps comes once for each run without one."""
+
+    header: AggregatesHeader
+    aggregates: list[Aggregate]

@@ -32,7 +32,9 @@ def explicit_series(columns: Columns, header: ValuesHeader, path: str) -> list[S
         if wrong.any():
             row = int(wrong.argmax())
             stamp = timestamp(instant_of(int(instants[row])))
-            raise ValuesInvalid(f"PoD {columns.pod}: the value at {stamp} {rule}", path=f"{path}/Value[{row + 1}]")
+            raise ValuesInvalid(
+                f"{header.kind.name} {columns.pod}: the value at {stamp} {rule}", path=f"{path}/Value[{row + 1}]"
+            )
     cuts = [0, *(np.flatnonzero(apart > longest) + 1).tolist(), len(instants)]
     return [_run(columns, slice(first, last), step) for first, last in pairwise(cuts)]
 
@@ -50,11 +52,11 @@ def check_compact(series: Series, header: ValuesHeader, path: str) -> None:
         rule = f"has {len(series.values)} values from {timestamp(series.start)}, not all inside {_period(header)}"
     else:
         return
-    raise ValuesInvalid(f"PoD {series.pod}: the series {rule}", path=path)
+    raise ValuesInvalid(f"{header.kind.name} {series.pod}: the series {rule}", path=path)
 
 
-def check_overlaps(series: list[Series], path: str) -> None:
-    """ValuesInvalid if two series of one PoD give a value for the same instant. `path` is the object's."""
+def check_overlaps(series: list[Series], header: ValuesHeader, path: str) -> None:
+    """ValuesInvalid if two series of one PoD or aggregate give a value for the same instant. `path` is the object's."""
     of_pod: dict[str, list[Series]] = defaultdict(list)
     for one in series:
         of_pod[one.pod].append(one)
@@ -62,7 +64,9 @@ def check_overlaps(series: list[Series], path: str) -> None:
         several.sort(key=lambda one: one.start)
         for before, after in pairwise(several):
             if _end(before) > epoch(after.start):
-                raise ValuesInvalid(f"PoD {pod}: the value at {timestamp(after.start)} is given twice", path=path)
+                raise ValuesInvalid(
+                    f"{header.kind.name} {pod}: the value at {timestamp(after.start)} is given twice", path=path
+                )
 
 
 def _run(columns: Columns, rows: slice, step: TimeStep) -> Series:

@@ -2,7 +2,7 @@
 
 Only the usual form is taken, every byte of it compared; at anything else `scan` gives up and returns None:
 
-    <p:PodValues><p:PoD>…</p:PoD><p:Series>
+    <p:PodValues><p:PoD>…</p:PoD><p:Series>      (of an aggregate: AggregateValues, AggregationId, PodCount)
     <p:Value[ quality="…"] timestamp="2025-01-01T00:00:00Z">-0.000</p:Value>…      (without line breaks)
     </p:Series></p:PodValues>
 
@@ -17,17 +17,20 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from flexiciency.contract.series import Quality
+from flexiciency.contract.codec import AGGREGATED, Kind
+from flexiciency.contract.series import Quality, kilo_text
 
 Bytes = NDArray[np.uint8]
 Integers = NDArray[np.int64]
 
 _BATCH = 1_000_000
 """Bytes of values read at once: enough to make numpy's overhead small, and little memory."""
-_WIDEST = len("-2147483.648")
-"""The longest text of an int32 in thousandths."""
 _STAMP = len(' timestamp="2025-01-01T00:00:00Z">')
 _QUALITIES = [(quality, f' quality="{quality.word}"'.encode()) for quality in Quality]
+
+
+_Name = tuple[str, int]
+"""A PoD and 1, or an AggregationId and the number of its PoDs."""
 
 
 class _UnusualFormError(Exception):
@@ -36,65 +39,71 @@ class _UnusualFormError(Exception):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Columns:
-    """The values of one PodValues as they stand there: instants in seconds since 1970 UTC, Wh or W, quality codes."""
+    """The values of one PoD or aggregate as they stand there: seconds since 1970 UTC, Wh or W, quality codes.
+
+    `count` is the number of PoDs behind an aggregate, 1 of a PoD.
+    """
 
     pod: str
     instants: Integers
-    values: NDArray[np.int32]
+    values: NDArray[np.int32] | NDArray[np.int64]
     qualities: Bytes
+    count: int = 1
 
 
-def scan(canonical: bytes, prefix: str | None) -> list[Columns] | None:
-    """The columns of each PodValues in order, or None if anything is not in the usual form.
+def scan(canonical: bytes, prefix: str | None, kind: Kind) -> list[Columns] | None:
+    """The columns of each series in order, or None if anything is not in the usual form.
 
-    `prefix` is the one bound to the provision namespace at the IndividualDataValue.
+    `prefix` is the one bound to the provision namespace at the object.
     """
     p = f"{prefix}:".encode() if prefix else b""
     columns: list[Columns] = []
     try:
-        for pods, parts in _batches(canonical, p):
-            columns += _read_batch(pods, parts, p)
+        for names, parts in _batches(canonical, p, kind):
+            columns += _read_batch(names, parts, p, kind)
     except _UnusualFormError:
         return None
     return columns
 
 
-def _batches(canonical: bytes, p: bytes) -> Iterator[tuple[list[str], list[memoryview]]]:
-    """PoDs and the bytes between their Series tags, about `_BATCH` bytes at a time."""
-    start = re.compile(b"<%bPodValues><%bPoD>([^<&]+)</%bPoD><%bSeries>" % (p, p, p, p))
-    end = b"</%bSeries></%bPodValues>" % (p, p)
+def _batches(canonical: bytes, p: bytes, kind: Kind) -> Iterator[tuple[list[_Name], list[memoryview]]]:
+    """PoDs or aggregates and the bytes between their Series tags, about `_BATCH` bytes at a time."""
+    item, name = kind.item.encode(), kind.name.encode()
+    count = b"<%bPodCount>([0-9]{1,10})</%bPodCount>" % (p, p) if kind is AGGREGATED else b"()"
+    start = re.compile(b"<%b%b><%b%b>([^<&]+)</%b%b>%b<%bSeries>" % (p, item, p, name, p, name, count, p))
+    end = b"</%bSeries></%b%b>" % (p, p, item)
     whole = memoryview(canonical)
-    position = canonical.find(b"<%bPodValues>" % p)
-    pods: list[str] = []
+    position = canonical.find(b"<%b%b>" % (p, item))
+    names: list[_Name] = []
     parts: list[memoryview] = []
     size = 0
     while position >= 0 and (found := start.match(canonical, position)):
         stop = canonical.find(end, found.end())
         if stop <= found.end():
             raise _UnusualFormError
-        pods.append(found[1].decode())
+        names.append((found[1].decode(), int(found[2] or 1)))
         parts.append(whole[found.end() : stop])
         size += stop - found.end()
         position = stop + len(end)
         if size >= _BATCH:
-            yield pods, parts
-            pods, parts, size = [], [], 0
-    if not canonical.startswith(b"</%bIndividualDataValue>" % p, max(position, 0)):
+            yield names, parts
+            names, parts, size = [], [], 0
+    if not canonical.startswith(b"</%b%b>" % (p, kind.element.encode()), max(position, 0)):
         raise _UnusualFormError
     if parts:
-        yield pods, parts
+        yield names, parts
 
 
-def _read_batch(pods: list[str], parts: list[memoryview], p: bytes) -> Iterator[Columns]:
+def _read_batch(names: list[_Name], parts: list[memoryview], p: bytes, kind: Kind) -> Iterator[Columns]:
     text = np.frombuffer(b"".join(parts), dtype=np.uint8)
     opens, ends, closes = _tags(text, p)
     instants = _instants(_window(text, ends - _STAMP + 1, _STAMP))
-    values = _values(text, ends, closes)
+    values = _values(text, ends, closes, kind)
     qualities = _qualities(text, opens + len(p) + len("<Value"), ends - _STAMP + 1)
     bounds = np.searchsorted(opens, np.cumsum([0] + [len(part) for part in parts])).tolist()
-    for pod, first, last in zip(pods, bounds[:-1], bounds[1:], strict=True):
+    for (name, count), first, last in zip(names, bounds[:-1], bounds[1:], strict=True):
         rows = slice(first, last)
-        yield Columns(pod, instants[rows], values[rows], qualities[rows])
+        yield Columns(name, instants[rows], values[rows], qualities[rows], count)
 
 
 def _tags(text: Bytes, p: bytes) -> tuple[Integers, Integers, Integers]:
@@ -128,11 +137,11 @@ def _instants(stamps: Bytes) -> Integers:
     return seconds
 
 
-def _values(text: Bytes, ends: Integers, closes: Integers) -> NDArray[np.int32]:
+def _values(text: Bytes, ends: Integers, closes: Integers, kind: Kind) -> NDArray[np.int32] | NDArray[np.int64]:
     """Thousandths of the texts between `ends` and `closes`, which must have exactly three decimal places."""
     lengths = closes - ends - 1
     width = int(lengths.max())
-    _require(width <= _WIDEST)
+    _require(width <= len(kilo_text(-kind.most)))
     column = np.arange(width)
     digits = _window(text, closes - width, width)  # right-aligned; on the left, bytes of the opening tag
     first = (width - lengths)[:, None]
@@ -145,8 +154,8 @@ def _values(text: Bytes, ends: Integers, closes: Integers) -> NDArray[np.int32]:
         _require(_all_digits(digits[:, i]))
         total = total * 10 + digits[:, i]
     total[negative] *= -1
-    _require((np.abs(total) <= np.iinfo(np.int32).max).all())
-    return total.astype(np.int32)
+    _require((np.abs(total) <= kind.most).all())
+    return total if kind is AGGREGATED else total.astype(np.int32)
 
 
 def _qualities(text: Bytes, starts: Integers, stops: Integers) -> Bytes:

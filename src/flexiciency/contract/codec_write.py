@@ -1,16 +1,17 @@
-"""Writes IND-DAT-VAL as exclusive C14N bytes straight from numpy arrays, in chunks of about 1 MB.
+"""Writes IND-DAT-VAL and AGG-DAT-VAL as exclusive C14N bytes straight from numpy arrays, in chunks of about 1 MB.
 
 Texts of timestamps and values are made once and then joined by reference, so that there is no object per value.
 """
 
 from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache
+from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from flexiciency.contract.codec import COMMON, PROVISION, ValuesHeader, Wrapper
+from flexiciency.contract.codec import COMMON, PROVISION, Aggregate, AggregatesHeader, ValuesHeader, Wrapper
 from flexiciency.contract.series import Encoding, Quality, Series, TimeStep, epoch, kilo_text, timestamp
 
 Texts = NDArray[Any]
@@ -29,14 +30,30 @@ def write_values(header: ValuesHeader, series: Iterable[Series], wrapper: Wrappe
     Series of one PoD may come as several; each becomes a PodValues. ValueError if there is none, or one is not of the
     header's time step.
     """
+    return _written(header, ((_element("PoD", one.pod), one) for one in series), wrapper)
+
+
+def write_aggregates(
+    header: AggregatesHeader, aggregates: Iterable[Aggregate], wrapper: Wrapper | None = None
+) -> Iterator[bytes]:
+    """The canonical bytes of an AggregatedDataValue, as `write_values` gives those of an IndividualDataValue."""
+    named = (
+        (_element("AggregationId", one.id) + _element("PodCount", str(one.pods)), one.series) for one in aggregates
+    )
+    return _written(header, named, wrapper)
+
+
+def _written(header: ValuesHeader, named: Iterable[tuple[str, Series]], wrapper: Wrapper | None) -> Iterator[bytes]:
+    """The object around series, each with what stands before it."""
     before, after = _frame(header, wrapper)
+    item = header.kind.item
     write = _compact if header.encoding is Encoding.COMPACT else _explicit
     pending, size, empty = [before], len(before), True
-    for one in series:
+    for name, one in named:
         if one.step is not header.time_step:
-            raise ValueError(f"series of PoD {one.pod} is {one.step}, the message {header.time_step}")
+            raise ValueError(f"series of {header.kind.name} {one.pod} is {one.step}, the message {header.time_step}")
         empty = False
-        for part in write(one):
+        for part in chain((f"<prv:{item}>{name}<prv:Series>",), write(one), (f"</prv:Series></prv:{item}>",)):
             pending.append(part)
             size += len(part)
             if size >= _CHUNK:
@@ -48,13 +65,15 @@ def write_values(header: ValuesHeader, series: Iterable[Series], wrapper: Wrappe
 
 
 def _frame(header: ValuesHeader, wrapper: Wrapper | None) -> tuple[str, str]:
-    """What stands before the first and after the last PodValues."""
-    selection = _element("IndividualDataSelectionRef", header.selection) if header.selection is not None else ""
+    """What stands before the first and after the last series."""
+    kind = header.kind
+    selection = _element(kind.selection, header.selection) if header.selection is not None else ""
     before = (
-        f'<prv:IndividualDataValue xmlns:prv="{PROVISION}">'
+        f'<prv:{kind.element} xmlns:prv="{PROVISION}">'
         + _element("Id", header.id)
         + _element("ServiceActivationAgreementRef", header.agreement)
         + selection
+        + _aggregation(header)
         + _element("Quantity", header.quantity)
         + _element("Unit", header.unit)
         + _element("TimeStep", header.time_step)
@@ -63,16 +82,23 @@ def _frame(header: ValuesHeader, wrapper: Wrapper | None) -> tuple[str, str]:
         + f'<com:End xmlns:com="{COMMON}">{timestamp(header.period_end)}</com:End></prv:Period>'
         + _element("Version", str(header.version))
     )
-    after = "</prv:IndividualDataValue>"
+    after = f"</prv:{kind.element}>"
     if wrapper is None:
         return before, after
     name = f"{wrapper.prefix}:{wrapper.name}"
     return f'<{name} xmlns:{wrapper.prefix}="{wrapper.namespace}">{before}', f"{after}</{name}>"
 
 
+def _aggregation(header: ValuesHeader) -> str:
+    if not isinstance(header, AggregatesHeader):
+        return ""
+    return _element("AggregationLevel", header.aggregation_level) + _element(
+        "AggregationMethod", header.aggregation_method
+    )
+
+
 def _explicit(series: Series) -> Iterator[str]:
-    """PodValues with a time-stamped Value each, in parts of `_ROWS` values."""
-    yield f"<prv:PodValues>{_element('PoD', series.pod)}<prv:Series>"
+    """A time-stamped Value each, in parts of `_ROWS` values."""
     for first in range(0, len(series.values), _ROWS):
         rows = slice(first, first + _ROWS)
         values = series.values[rows]
@@ -82,20 +108,19 @@ def _explicit(series: Series) -> Iterator[str]:
         if series.qualities is not None:
             _name_qualities(row[:, 0], series.qualities[rows])
         yield "".join(row.ravel().tolist())
-    yield "</prv:Series></prv:PodValues>"
 
 
 def _compact(series: Series) -> Iterator[str]:
-    """PodValues with a start and a list of values."""
+    """A start and a list of values."""
     yield (
-        f"<prv:PodValues>{_element('PoD', series.pod)}<prv:Series><prv:CompactValues>"
+        "<prv:CompactValues>"
         + _element("Start", timestamp(series.start))
         + _element("TimeStep", series.step)
         + _element("Values", " ".join(_value_texts(series.values, "").tolist()))
     )
     if series.qualities is not None and series.qualities.any():
         yield _element("Qualities", " ".join(_QUALITY_WORDS[series.qualities].tolist()))
-    yield "</prv:CompactValues></prv:Series></prv:PodValues>"
+    yield "</prv:CompactValues>"
 
 
 def _openings(series: Series, rows: slice) -> Texts:

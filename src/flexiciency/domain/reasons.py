@@ -25,6 +25,8 @@ class ReasonCode(StrEnum):
     POD_NOT_CONFIRMED = "PodNotConfirmed"
     VALUES_MISSING = "ValuesMissing"
     VALUES_UNREADABLE = "ValuesUnreadable"
+    GROUP_TOO_SMALL = "GroupTooSmall"
+    GROUP_OVERLAPS = "GroupOverlaps"
 
 
 SENTENCES: dict[ReasonCode, str] = {
@@ -46,6 +48,8 @@ SENTENCES: dict[ReasonCode, str] = {
     ReasonCode.POD_NOT_CONFIRMED: "The PoD was not confirmed in the activation. List confirmed PoDs only.",
     ReasonCode.VALUES_MISSING: "Values of this period did not arrive. They are asked for again.",
     ReasonCode.VALUES_UNREADABLE: "The values could not be read or stored by the receiver.",
+    ReasonCode.GROUP_TOO_SMALL: "The group has too few PoDs, and not all have consented. Ask for a larger group.",
+    ReasonCode.GROUP_OVERLAPS: "A group already served for this time differs by too few PoDs. Ask for that one again.",
 }
 
 

@@ -1,0 +1,141 @@
+"""Aggregates of load curves and which of them may leave (contract, decision 10; D2.3 2.6, AGG-DAT-VAL).
+
+The same PoDs stand behind every interval of an aggregate: an interval for which one of them has no value is left out,
+or the difference between two intervals would tell about that PoD alone.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from hashlib import sha256
+from itertools import groupby
+from urllib.parse import quote
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flexiciency.contract.series import Quality, Series
+from flexiciency.domain.reasons import Reason, ReasonCode, reason
+
+_PARTS = {"Country": 1, "City": 2, "Street": 3}
+_LONGEST = 200  # com:Identifier
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a PoD is, as its master data say."""
+
+    country: str
+    city: str
+    street: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Aggregate:
+    """One group's values: `starts` in seconds since 1970 UTC, ascending, perhaps with gaps; Wh or W in int64."""
+
+    aggregation_id: str
+    pods: frozenset[str]
+    starts: NDArray[np.int64]
+    values: NDArray[np.int64]
+    qualities: NDArray[np.uint8]
+
+
+def aggregation_id(level: str, place: Place, agreement_id: str) -> str:
+    """`AT`, `AT/Linz`, `AT/Linz/Landstra%C3%9Fe` or `portfolio:<agreement id>`: names percent-encoded as in a URL.
+
+    One too long for a com:Identifier is `sha256:` and its hash. ValueError if the level is none that aggregates have.
+    """
+    if level != "Portfolio" and level not in _PARTS:
+        raise ValueError(f"aggregation level {level}: expected Country, City, Street or Portfolio")
+    if level == "Portfolio":
+        name = f"portfolio:{agreement_id}"
+    else:
+        parts = (place.country, place.city, place.street)[: _PARTS[level]]
+        name = "/".join(quote(part, safe="") for part in parts)
+    return name if len(name) <= _LONGEST else f"sha256:{sha256(name.encode()).hexdigest()}"
+
+
+@dataclass(slots=True)
+class _Running:
+    """What one group has so far: arrays over the grid, so memory does not grow with its PoDs' values."""
+
+    totals: NDArray[np.int64]
+    present: NDArray[np.int64]
+    worst: NDArray[np.uint8]
+    pods: set[str] = field(default_factory=set)
+
+
+def aggregated(members: Iterable[tuple[str, Series]], grid: NDArray[np.int64], method: str) -> list[Aggregate]:
+    """One Aggregate per AggregationId, in its order, from (AggregationId, Series), a PoD's series in a row.
+
+    `grid` has the ascending starts of the period's intervals, for P1D the local days of one zone. A PoD is in a group
+    if it has a value there; Missing is none. The quality is the members' worst. Mean is rounded half to even to whole
+    Wh or W. A group without an interval that all its PoDs share is left out. ValueError for a method other than Sum or
+    Mean, a value that is off the grid, a PoD with two values for one interval or whose series are not in a row.
+    """
+    if method not in {"Sum", "Mean"}:
+        raise ValueError(f"aggregation method {method}: expected Sum or Mean")
+    groups: dict[str, _Running] = {}
+    for (group_id, pod), of_pod in groupby(members, key=lambda member: (member[0], member[1].pod)):
+        if group_id not in groups:
+            size = len(grid)
+            groups[group_id] = _Running(np.zeros(size, np.int64), np.zeros(size, np.int64), np.zeros(size, np.uint8))
+        if pod in groups[group_id].pods:
+            raise ValueError(f"PoD {pod} comes back after another PoD: expected all its series in a row")
+        counted = np.zeros(len(grid), dtype=np.bool_)
+        for _, series in of_pod:
+            _add(groups[group_id], series, grid, counted)
+    every = (_finished(group_id, groups[group_id], grid, method) for group_id in sorted(groups))
+    return [one for one in every if len(one.starts)]
+
+
+def refusal(
+    pods: frozenset[str], consented: frozenset[str], served: Collection[frozenset[str]], minimum: int
+) -> Reason | None:
+    """Why a group may not be served to a requester, or None.
+
+    `consented` are PoDs whose consent names the requester, `served` the groups it was served for any of the same
+    intervals. Two groups differ by the PoDs that are in just one of them.
+    """
+    if len(pods) < minimum and not pods <= consented:
+        return reason(ReasonCode.GROUP_TOO_SMALL)
+    if any(pods & other and 0 < len(pods ^ other) < minimum for other in served):
+        return reason(ReasonCode.GROUP_OVERLAPS)
+    return None
+
+
+def _add(group: _Running, series: Series, grid: NDArray[np.int64], counted: NDArray[np.bool_]) -> None:
+    instants = series.instants()
+    at = np.searchsorted(grid, instants)
+    if at[-1] >= len(grid) or not np.array_equal(grid[at], instants):
+        raise ValueError(f"PoD {series.pod} has a value that starts with none of the period's intervals")
+    values = series.values
+    if series.qualities is not None:
+        there = series.qualities != Quality.MISSING
+        at, values = at[there], values[there]
+        group.worst[at] = np.maximum(group.worst[at], series.qualities[there])
+    if not len(at):
+        return
+    if counted[at].any():
+        raise ValueError(f"PoD {series.pod} has two values for one interval")
+    counted[at] = True
+    group.totals[at] += values
+    group.present[at] += 1
+    group.pods.add(series.pod)
+
+
+def _finished(group_id: str, group: _Running, grid: NDArray[np.int64], method: str) -> Aggregate:
+    size = len(group.pods)
+    shared = (group.present == size) & (group.present > 0)
+    values = group.totals[shared]
+    if method == "Mean" and size:
+        values = _mean(values, size)
+    return Aggregate(group_id, frozenset(group.pods), grid[shared], values, group.worst[shared])
+
+
+def _mean(totals: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+    """Rounded half to even, in whole numbers: a float would not hold 64 bits."""
+    whole, rest = np.divmod(totals, size)
+    up = (2 * rest > size) | ((2 * rest == size) & (whole % 2 == 1))
+    rounded: NDArray[np.int64] = whole + up
+    return rounded
