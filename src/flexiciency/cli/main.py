@@ -48,12 +48,12 @@ demo.register(cli)
 
 GATEWAY_COMMANDS = (
     "serve", "work", "deliver", "database", "registration", "channel", "service", "subscription", "pods",
-    "evidence", "deliveries", "market-place", "directory",
+    "evidence", "deliveries", "market-place", "directory", "load-area", "flexibility",
 )  # fmt: skip
 """What a base install, which is the client, does not have."""
 
 try:
-    from flexiciency.cli import directory, gateway, market_place, operator, records
+    from flexiciency.cli import directory, flexibility, gateway, market_place, operator, records
 except ModuleNotFoundError as missing:
     if (missing.name or "").startswith("flexiciency"):
         raise
@@ -67,7 +67,8 @@ except ModuleNotFoundError as missing:
         cli.command(name, help="Needs the extra gateway.", context_settings={"ignore_unknown_options": True})(_refuse)
 else:
     gateway.register(cli)
-    for name, part in {**operator.PARTS, **records.PARTS, **market_place.PARTS, **directory.PARTS}.items():
+    parts = (operator.PARTS, records.PARTS, market_place.PARTS, directory.PARTS, flexibility.PARTS)
+    for name, part in {name: part for group in parts for name, part in group.items()}.items():
         cli.add_typer(part, name=name)
 
 

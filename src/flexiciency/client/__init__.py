@@ -9,6 +9,7 @@ for arguments that make no sense.
 """
 
 from flexiciency.client.customer_channel import CustomerChannel
+from flexiciency.client.flexibility_objects import TechnicalValidation
 from flexiciency.client.inbox import Sender, Undelivered
 from flexiciency.client.listener import Handlers, Listener, ListenerSettings, Received
 from flexiciency.client.market_objects import (
@@ -136,6 +137,7 @@ __all__ = [
     "ServiceLocalization",
     "ServiceOffer",
     "ServiceSubscription",
+    "TechnicalValidation",
     "Terms",
     "Territory",
     "TimeStep",

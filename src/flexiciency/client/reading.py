@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from flexiciency.client.flexibility_objects import TechnicalValidation
 from flexiciency.client.objects import (
     Agreement,
     Confirmation,
@@ -132,6 +133,19 @@ def message_status(found: Any) -> MessageStatus:
     """b2bo:MessageStatus."""
     at = None if found.At is None else instant(found.At)
     return MessageStatus(found.MessageId, found.Status, found.ErrorCode, at)
+
+
+def technical_validation(found: Any) -> TechnicalValidation:
+    """TECH-FLEX-RESP."""
+    return TechnicalValidation(
+        id=found.Id,
+        request_id=found.TechnicalValidationRequestRef,
+        factor=found.CurtailmentFactor,
+        dso_factor=found.DsoFactor,
+        tso_factor=found.TsoFactor,
+        limiting_element=found.LimitingElement,
+        reason=None if found.Reason is None else _reason(found.Reason),
+    )
 
 
 def _refused(items: Iterable[Any] | None) -> dict[str, Reason]:

@@ -23,6 +23,12 @@ class ReasonCode(StrEnum):
     POD_NOT_CONFIRMED = "PodNotConfirmed"
     VALUES_MISSING = "ValuesMissing"
     VALUES_UNREADABLE = "ValuesUnreadable"
+    CURVE_INVALID = "CurveInvalid"
+    LOAD_AREA_UNKNOWN = "LoadAreaUnknown"
+    HEADROOM_UNKNOWN = "HeadroomUnknown"
+    BASE_CASE_INFEASIBLE = "BaseCaseInfeasible"
+    GRID_LIMIT = "GridLimit"
+    TSO_LIMIT = "TsoLimit"
 
 
 SENTENCES: dict[ReasonCode, str] = {
@@ -42,6 +48,12 @@ SENTENCES: dict[ReasonCode, str] = {
     ReasonCode.POD_NOT_CONFIRMED: "The PoD was not confirmed in the activation. List confirmed PoDs only.",
     ReasonCode.VALUES_MISSING: "Values of this period did not arrive. They are asked for again.",
     ReasonCode.VALUES_UNREADABLE: "The values could not be read or stored by the receiver.",
+    ReasonCode.CURVE_INVALID: "The power curve is none: points rise from StartTime on, all before EndTime.",
+    ReasonCode.LOAD_AREA_UNKNOWN: "This DSO has no such load area. Check its code and its DSO.",
+    ReasonCode.HEADROOM_UNKNOWN: "The headroom of the load area is not known at some time of the curve.",
+    ReasonCode.BASE_CASE_INFEASIBLE: "The grid is beyond its limits there without any exchange. Choose another time.",
+    ReasonCode.GRID_LIMIT: "The DSO's grid takes no more than this part of the exchange.",
+    ReasonCode.TSO_LIMIT: "The TSO takes no more than this part of the exchange.",
 }
 
 
