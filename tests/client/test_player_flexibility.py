@@ -33,7 +33,7 @@ def market_player(database: Database, tmp_path_factory: pytest.TempPathFactory) 
 def test_the_answer_has_factors_place_and_reason(market_player: MarketPlayer) -> None:
     found = market_player.request_validation("LA-1", [(START, Decimal(-200))], END)
     assert found is not None
-    assert (found.factor, found.dso_factor, found.tso_factor) == (Decimal("0.25"), Decimal("0.25"), 1)
+    assert (found.factor, found.dso_factor, found.tso_factor) == (Decimal("0.25"), Decimal("0.25"), Decimal(1))
     assert found.limiting_element == "T1 at 2025-01-15T00:00:00Z"
     assert found.reason == Reason("GridLimit", "The DSO's grid takes no more than this part of the exchange.")
 
@@ -42,7 +42,9 @@ def test_what_is_accepted_has_no_reason(market_player: MarketPlayer) -> None:
     curve = [(START, Decimal(100)), (START + timedelta(minutes=30), Decimal(0))]
     found = market_player.request_validation("LA-1", curve, END)
     assert found is not None
-    assert (found.factor, found.limiting_element, found.reason) == (1, None, None)
+    assert found.factor == 1
+    assert found.limiting_element is None
+    assert found.reason is None
 
 
 def test_the_same_message_again_is_the_same_validation(market_player: MarketPlayer) -> None:

@@ -9,7 +9,6 @@ for arguments that make no sense.
 """
 
 from flexiciency.client.customer_channel import CustomerChannel
-from flexiciency.client.flexibility_objects import TechnicalValidation
 from flexiciency.client.inbox import Sender, Undelivered
 from flexiciency.client.listener import Handlers, Listener, ListenerSettings, Received
 from flexiciency.client.market_objects import (
@@ -56,6 +55,7 @@ from flexiciency.client.objects import (
     Receipt,
     Scope,
     Selection,
+    TechnicalValidation,
 )
 from flexiciency.client.statistics import Counts
 from flexiciency.client.transport import ClientSettings

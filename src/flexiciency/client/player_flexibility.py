@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from flexiciency.client import reading, writing
-from flexiciency.client.flexibility_objects import TechnicalValidation
+from flexiciency.client.objects import TechnicalValidation
 from flexiciency.client.player_caller import PlayerCaller
 from flexiciency.contract.ids import derived_id
 from flexiciency.wire.addressing import new_message_id

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from flexiciency.client.flexibility_objects import TechnicalValidation
 from flexiciency.client.objects import (
     Agreement,
     Confirmation,
@@ -18,6 +17,7 @@ from flexiciency.client.objects import (
     Reason,
     Receipt,
     Scope,
+    TechnicalValidation,
 )
 from flexiciency.contract.series import Quantity, TimeStep
 

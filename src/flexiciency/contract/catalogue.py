@@ -234,7 +234,7 @@ _MARKET_PLAYER_OPERATIONS = (
     Operation("ReceiveIndividualDataValue", MARKET_PLAYER, ("IND-DAT-VAL",), (), _DATA_PROVIDERS, offered=True),
     Operation("ReceiveAggregatedDataValue", MARKET_PLAYER, ("AGG-DAT-VAL",), (), _DATA_PROVIDERS),
     Operation("ReceiveTechnicalValidationRequest", MARKET_PLAYER, ("TECH-FLEX-REQ",), ("TECH-FLEX-RESP",), _REGULATED),
-    Operation("ReceiveTechnicalValidationResponse", MARKET_PLAYER, ("TECH-FLEX-RESP",), (), _REGULATED),
+    Operation("ReceiveTechnicalValidationResponse", MARKET_PLAYER, ("TECH-FLEX-RESP",), (), _REGULATED, offered=True),
     Operation("ReceiveB2BServiceSubscription", MARKET_PLAYER, _B2B_SUBSCRIPTION, (), _PLACE, offered=True),
     Operation("ReceiveDirectoryChanges", MARKET_PLAYER, _DIRECTORY, (), _PLACE, offered=True),
 )
