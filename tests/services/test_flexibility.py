@@ -128,13 +128,13 @@ def test_a_curve_without_points_is_a_fault(player: Sender) -> None:
 
 def test_request_and_answer_are_kept_in_one_row(player: Sender, database: Database) -> None:
     request, before = new_id(), rows(database)
-    player.send(asked("999999999999999.999", "-0.001", identifier=request))
+    player.send(asked("999999999999999.999", "-0.001", "-999999999999999999", identifier=request))
     assert added(before, database) == {"technical_validation": 1, "message": 2, "exchange": 1}
     one = tables.technical_validation
     with database.begin() as connection:
         row = connection.execute(select(one).where(one.c.id == request)).one()
-    assert row.powers_kw == [Decimal("999999999999999.999"), Decimal("-0.001")]
-    assert row.times == [START, START + HOUR]
+    assert row.powers_kw == [Decimal("999999999999999.999"), Decimal("-0.001"), Decimal(-(10**18 - 1))]
+    assert row.times == [START, START + HOUR, START + 2 * HOUR]
     assert (row.dso_factor, row.reason_code) == (0, "GridLimit")
 
 

@@ -5,6 +5,8 @@ from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Integer, Numeric, Tab
 from flexiciency.store.columns import Instant, key, metadata, one_of, optional, required
 
 _KW = Numeric(18, 3)
+_ASKED_KW = Numeric(21, 3)
+"""What com:DataValue can hold: 18 digits before the point or 3 of them behind it."""
 _FACTOR = Numeric(7, 6)
 
 load_area = Table(
@@ -39,7 +41,7 @@ technical_validation = Table(
     required("start_at", Instant),
     required("end_at", Instant),
     required("times", ARRAY(Instant)),
-    required("powers_kw", ARRAY(_KW)),
+    required("powers_kw", ARRAY(_ASKED_KW)),
     required("dso_factor", _FACTOR),
     required("tso_factor", _FACTOR),
     optional("limiting_element", Text),

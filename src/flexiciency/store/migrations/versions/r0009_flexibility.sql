@@ -30,7 +30,7 @@ CREATE TABLE technical_validation (
     start_at TIMESTAMP WITH TIME ZONE NOT NULL,
     end_at TIMESTAMP WITH TIME ZONE NOT NULL,
     times TIMESTAMP WITH TIME ZONE[] NOT NULL,
-    powers_kw NUMERIC(18, 3)[] NOT NULL,
+    powers_kw NUMERIC(21, 3)[] NOT NULL,
     dso_factor NUMERIC(7, 6) NOT NULL,
     tso_factor NUMERIC(7, 6) NOT NULL,
     limiting_element TEXT,
