@@ -320,6 +320,7 @@ def _row(one: Publication) -> tuple[Any, ...]:
         json.dumps({name: names for name, names in named.items() if names}) if named else None,
         True,
         None,
+        False,
     )
 
 

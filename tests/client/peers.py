@@ -207,6 +207,7 @@ _B2B: dict[str, Handler] = {
     "ReadServiceActivationAgreement": _agreement,
     "RequestIndividualDataValues": _values,
     "AcknowledgeIndividualData": lambda call, _: _receipt(B2B, call),
+    "RequestTechnicalValidation": lambda _, __: B2B.RequestTechnicalValidationResponse(),
     "PeekMailbox": _mailbox,
     "ConfirmMailbox": lambda call, _: _receipt(B2B, call),
     "ReadMessageStatus": _status,

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from flexiciency.client import (
     ListenerSettings,
     Received,
     Sender,
+    TechnicalValidation,
     ValuesMessage,
     new_message_id,
 )
@@ -153,6 +155,16 @@ def test_an_object_reaches_the_program_as_its_class(listener: Listener, program:
         id="urn:uuid:1", consent_id=CONSENT_ID, customer_id="C-1", pods=("POD0001",), revoked_at=NOW
     )
     assert [received.content for received in program.taken] == [expected]
+
+
+def test_a_late_technical_validation_reaches_the_program(tmp_path: Path, program: Program) -> None:
+    content = b'<mplo:ReceiveTechnicalValidationResponse xmlns:mplo="urn:flexiciency:market-player-operations:1">'
+    content += sample("TECH-FLEX-RESP", "valid-curtailed") + b"</mplo:ReceiveTechnicalValidationResponse>"
+    with listening(tmp_path / "inbox.sqlite", Handlers(validation_answered=program.take)) as one:
+        send(one, push(content, "ReceiveTechnicalValidationResponse"))
+    (taken,) = program.taken
+    assert isinstance(taken.content, TechnicalValidation)
+    assert (taken.content.factor, taken.content.tso_factor) == (Decimal("0.625"), Decimal("0.875001"))
 
 
 def test_a_repeated_push_gets_the_stored_reply_and_is_handled_once(listener: Listener, program: Program) -> None:

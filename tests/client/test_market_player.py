@@ -1,6 +1,7 @@
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from flexiciency.client import (
     Quantity,
     Reason,
     Selection,
+    TechnicalValidation,
     Terms,
     TimeStep,
     ValuesMessage,
@@ -30,6 +32,7 @@ from flexiciency.errors import (
     UntrustedReply,
 )
 from flexiciency.soap.faults import unsigned_fault
+from tests.client.market import sample
 from tests.client.peers import (
     AGREEMENT_ID,
     CONSENT_ID,
@@ -120,6 +123,13 @@ def test_an_agreement_is_countered_by_the_next_version_and_ended(client: MarketP
     assert (ended.AgreementId, ended.EndDate, at_once.EndDate) == (AGREEMENT_ID, date(2026, 6, 1), None)
 
 
+def test_a_validation_that_is_answered_later_gives_nothing_now(client: MarketPlayer, provider: Dso) -> None:
+    assert client.request_validation("LA-1", [(MIDNIGHT, Decimal("-1.5"))], MIDNIGHT + DAY) is None
+    ((_, sent),) = provider.calls
+    (point,) = sent.TechnicalValidationRequest.PowerCurve.Point
+    assert (sent.TechnicalValidationRequest.StartTime, point.Power) == (MIDNIGHT, Decimal("-1.5"))
+
+
 def test_an_agreement_is_proposed_validated_and_read(client: MarketPlayer, provider: Dso) -> None:
     proposed = client.propose_agreement(PROPOSAL)
     assert client.validate_agreement(AGREEMENT_ID, 2) == client.read_agreement(AGREEMENT_ID) == proposed
@@ -161,6 +171,20 @@ def test_the_mailbox_gives_the_oldest_message_until_it_is_confirmed(client: Mark
     assert mailbox.item.message_id == WAITING_ID
     assert isinstance(mailbox.item.content, ValuesMessage)
     assert client.confirm_mailbox(WAITING_ID).stored_at == NOW
+
+
+def test_the_mailbox_gives_a_late_technical_validation_as_its_class(client: MarketPlayer, provider: Dso) -> None:
+    reply = (
+        '<b2bo:PeekMailboxResponse xmlns:b2bo="urn:flexiciency:b2b-operations:1"><b2bo:MailboxItem><b2bo:MessageId>'
+        f"{WAITING_ID}</b2bo:MessageId><b2bo:Action>urn:flexiciency:market-player:1:ReceiveTechnicalValidationResponse"
+        f"</b2bo:Action><b2bo:Content>{sample('TECH-FLEX-RESP', 'valid-curtailed').decode()}</b2bo:Content>"
+        "</b2bo:MailboxItem><b2bo:Waiting>1</b2bo:Waiting></b2bo:PeekMailboxResponse>"
+    )
+    provider.replies["PeekMailbox"] = lambda _, __: reply.encode()
+    item = client.peek_mailbox().item
+    assert item is not None
+    assert isinstance(item.content, TechnicalValidation)
+    assert item.content.factor == Decimal("0.625")
 
 
 def test_the_status_of_a_message_can_be_asked(client: MarketPlayer) -> None:

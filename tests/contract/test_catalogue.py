@@ -147,7 +147,7 @@ def test_only_the_market_place_pushes_what_is_its_own() -> None:
         assert (row.callers == {Party.MARKET_PLACE.value}) == only_market_place
 
 
-def test_this_release_offers_the_market_place_consent_activation_and_individual_values() -> None:
+def test_this_release_offers_the_market_place_consent_activation_values_and_validation() -> None:
     of_market_place = {f"{MARKET_PLACE}:{row.name}" for row in operations(MARKET_PLACE)}
     assert {f"{row.interface}:{row.name}" for row in OPERATIONS if row.offered} == of_market_place | {
         "b2b:Ping",
@@ -159,6 +159,7 @@ def test_this_release_offers_the_market_place_consent_activation_and_individual_
         "b2b:ReadServiceActivationAgreement",
         "b2b:RequestIndividualDataValues",
         "b2b:AcknowledgeIndividualData",
+        "b2b:RequestTechnicalValidation",
         "b2b:PeekMailbox",
         "b2b:ConfirmMailbox",
         "b2b:ReadMessageStatus",
@@ -172,6 +173,7 @@ def test_this_release_offers_the_market_place_consent_activation_and_individual_
         "market-player:ReceiveDsoServiceActivationConfirmation",
         "market-player:ReceiveServiceActivationAgreement",
         "market-player:ReceiveIndividualDataValue",
+        "market-player:ReceiveTechnicalValidationResponse",
         "market-player:ReceiveB2BServiceSubscription",
         "market-player:ReceiveDirectoryChanges",
     }

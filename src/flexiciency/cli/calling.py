@@ -1,4 +1,4 @@
-"""The Market Place as a Market Player's commands call it."""
+"""The Market Place and providers as a Market Player's commands call them."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +13,7 @@ from flexiciency.client import (
     ClientSettings,
     Identity,
     MarketPlace,
+    MarketPlayer,
     Page,
     ServiceOffer,
     ServiceSubscription,
@@ -46,6 +47,21 @@ def market_place(newcomer_id: str | None = None) -> Iterator[MarketPlace]:
     anchors = _read("trust_file", settings.trust_file, TrustAnchors.from_pem)
     pinned = _read("market_place_certificate_file", settings.market_place_certificate_file, _fingerprints)
     with MarketPlace(identity, registration_id, url, anchors, fingerprints=pinned, settings=_AGAIN) as client:
+        yield client
+
+
+@contextmanager
+def provider(provider_id: str, url: str, certificate: Path | None) -> Iterator[MarketPlayer]:
+    """A provider's B2B interface for our registration; `certificate` pins it. Raises SettingMissing, FileInvalid."""
+    settings = PlayerSettings()
+    registration_id = _needed("registration_id", settings.registration_id)
+    key = _read("key_file", settings.key_file, bytes)
+    identity = _read("certificate_file", settings.certificate_file, lambda pem: Identity.from_pem(key, pem))
+    anchors = _read("trust_file", settings.trust_file, TrustAnchors.from_pem)
+    pinned = None if certificate is None else _read("--provider-certificate", certificate, _fingerprints)
+    with MarketPlayer(
+        identity, registration_id, provider_id, url, anchors, provider_fingerprints=pinned, settings=_AGAIN
+    ) as client:
         yield client
 
 

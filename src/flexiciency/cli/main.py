@@ -48,12 +48,21 @@ demo.register(cli)
 
 GATEWAY_COMMANDS = (
     "serve", "work", "deliver", "database", "registration", "channel", "service", "subscription", "pods",
-    "evidence", "deliveries", "market-place", "directory", "consent", "agreement",
+    "evidence", "deliveries", "market-place", "directory", "consent", "agreement", "load-area", "flexibility",
 )  # fmt: skip
 """What a base install, which is the client, does not have."""
 
 try:
-    from flexiciency.cli import agreements, consents, directory, gateway, market_place, operator, records
+    from flexiciency.cli import (
+        agreements,
+        consents,
+        directory,
+        flexibility,
+        gateway,
+        market_place,
+        operator,
+        records,
+    )
 except ModuleNotFoundError as missing:
     if (missing.name or "").startswith("flexiciency"):
         raise
@@ -67,14 +76,11 @@ except ModuleNotFoundError as missing:
         cli.command(name, help="Needs the extra gateway.", context_settings={"ignore_unknown_options": True})(_refuse)
 else:
     gateway.register(cli)
-    for name, part in {
-        **operator.PARTS,
-        **records.PARTS,
-        **market_place.PARTS,
-        **directory.PARTS,
-        **consents.PARTS,
-        **agreements.PARTS,
-    }.items():
+    parts = (
+        operator.PARTS, records.PARTS, market_place.PARTS, directory.PARTS, consents.PARTS, agreements.PARTS,
+        flexibility.PARTS,
+    )  # fmt: skip
+    for name, part in {name: part for group in parts for name, part in group.items()}.items():
         cli.add_typer(part, name=name)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from flexiciency.cli import player_find, player_services
+from flexiciency.cli import player_find, player_flexibility, player_services
 from flexiciency.cli.calling import market_place, own_certificate
 from flexiciency.cli.certificates import describe, load
 from flexiciency.cli.entered import EMAIL, IDENTIFIER, PLACE_NAME, URI
@@ -21,6 +21,7 @@ cli = typer.Typer()
 certificate = typer.Typer(no_args_is_help=True, help="Certificates (MPL-AUT) of our company.")
 cli.add_typer(certificate, name="certificate")
 cli.add_typer(player_find.find, name="find")
+cli.add_typer(player_flexibility.flexibility, name="flexibility")
 
 Address = Annotated[
     str | None,

@@ -55,6 +55,7 @@ from flexiciency.client.objects import (
     Receipt,
     Scope,
     Selection,
+    TechnicalValidation,
 )
 from flexiciency.client.statistics import Counts
 from flexiciency.client.transport import ClientSettings
@@ -136,6 +137,7 @@ __all__ = [
     "ServiceLocalization",
     "ServiceOffer",
     "ServiceSubscription",
+    "TechnicalValidation",
     "Terms",
     "Territory",
     "TimeStep",

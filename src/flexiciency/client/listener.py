@@ -12,7 +12,14 @@ import structlog
 from flexiciency.client import market_reading, reading
 from flexiciency.client.inbox import Inbox, Sender, Undelivered
 from flexiciency.client.market_objects import B2BSubscription, DirectoryChanges
-from flexiciency.client.objects import Agreement, Confirmation, Consent, ConsentAcknowledgement, ConsentRevocation
+from flexiciency.client.objects import (
+    Agreement,
+    Confirmation,
+    Consent,
+    ConsentAcknowledgement,
+    ConsentRevocation,
+    TechnicalValidation,
+)
 from flexiciency.client.serving import Server
 from flexiciency.client.statistics import Counts, Statistics
 from flexiciency.contract.catalogue import MARKET_PLAYER
@@ -67,6 +74,7 @@ class Handlers:
     activation_confirmed: Handler[Confirmation] | None = None
     agreement_changed: Handler[Agreement] | None = None
     values_arrived: Handler[ValuesMessage] | None = None
+    validation_answered: Handler[TechnicalValidation] | None = None
     subscription_matched: Handler[B2BSubscription] | None = None
     directory_changed: Handler[DirectoryChanges] | None = None
 
@@ -168,6 +176,10 @@ def _operations(handlers: Handlers) -> dict[str, Callable[[Call, Any], Any]]:
         ),
         "ReceiveIndividualDataValue": _push(
             handlers.values_arrived, lambda call, _: read_values(call.message.body, call.message.canonical_body)
+        ),
+        "ReceiveTechnicalValidationResponse": _push(
+            handlers.validation_answered,
+            lambda _, found: reading.technical_validation(found.TechnicalValidationResponse),
         ),
         "ReceiveB2BServiceSubscription": _push(
             handlers.subscription_matched,

@@ -17,6 +17,7 @@ from flexiciency.client.objects import (
     Receipt,
 )
 from flexiciency.client.player_activation import ActivationCalls
+from flexiciency.client.player_flexibility import FlexibilityCalls
 from flexiciency.client.player_values import ValueCalls
 from flexiciency.contract.codec import ValuesMessage
 from flexiciency.contract.codec_read import read_values
@@ -32,11 +33,12 @@ _READERS: Mapping[str, Callable[[Any], Content]] = MappingProxyType(
         "{urn:flexiciency:consent:1}CustomerConsentRevocation": reading.consent_revocation,
         "{urn:flexiciency:activation:1}DsoServiceActivationConfirmation": reading.confirmation,
         "{urn:flexiciency:activation:1}ServiceActivationAgreement": reading.agreement,
+        "{urn:flexiciency:provision:1}TechnicalValidationResponse": reading.technical_validation,
     }
 )
 
 
-class MarketPlayer(ActivationCalls, ValueCalls):
+class MarketPlayer(ActivationCalls, FlexibilityCalls, ValueCalls):
     """A registration of a Market Player as a client of one provider's B2B service.
 
     Each method that changes something takes a `message_id` (from `new_message_id()`). Calling again with the same one

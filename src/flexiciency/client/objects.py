@@ -6,6 +6,7 @@ An `id` that is None is minted when the object is sent.
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Literal, NamedTuple, TypeAlias
 
 from flexiciency.client.market_objects import B2BSubscription, DirectoryChanges
@@ -183,6 +184,22 @@ class GivenConsent:
     pods: tuple[PodConsent, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TechnicalValidation:
+    """TechnicalValidationResponse (TECH-FLEX-RESP): allowed is `factor` times what was proposed (D2.3, 2.6).
+
+    `factor` is the lesser of `dso_factor` and `tso_factor`; `limiting_element` is None where nothing limits.
+    """
+
+    id: str
+    request_id: str
+    factor: Decimal
+    dso_factor: Decimal
+    tso_factor: Decimal
+    limiting_element: str | None
+    reason: Reason | None
+
+
 @dataclass(frozen=True, slots=True)
 class Authentication:
     """How and when a customer proved to the channel who he or she is."""
@@ -205,6 +222,7 @@ Content: TypeAlias = (
     | ConsentRevocation
     | Confirmation
     | Agreement
+    | TechnicalValidation
     | ValuesMessage
     | B2BSubscription
     | DirectoryChanges

@@ -17,6 +17,7 @@ from flexiciency.client.objects import (
     Reason,
     Receipt,
     Scope,
+    TechnicalValidation,
 )
 from flexiciency.contract.series import Quantity, TimeStep
 
@@ -137,6 +138,19 @@ def message_status(found: Any) -> MessageStatus:
     """b2bo:MessageStatus."""
     at = None if found.At is None else instant(found.At)
     return MessageStatus(found.MessageId, found.Status, found.ErrorCode, at)
+
+
+def technical_validation(found: Any) -> TechnicalValidation:
+    """TECH-FLEX-RESP."""
+    return TechnicalValidation(
+        id=found.Id,
+        request_id=found.TechnicalValidationRequestRef,
+        factor=found.CurtailmentFactor,
+        dso_factor=found.DsoFactor,
+        tso_factor=found.TsoFactor,
+        limiting_element=found.LimitingElement,
+        reason=None if found.Reason is None else _reason(found.Reason),
+    )
 
 
 def _refused(items: Iterable[Any] | None) -> dict[str, Reason]:

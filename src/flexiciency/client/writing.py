@@ -2,12 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from flexiciency.client.objects import Authentication, Consent, PodStatus, Proposal, Reason, Selection
 from flexiciency.contract.series import timestamp
 
 Arguments = dict[str, Any]
+
+_MILLI = Decimal("0.001")
+_MOST = Decimal(10) ** 15
 
 
 def instant(value: datetime) -> str:
@@ -68,6 +72,22 @@ def values_acknowledgement(
     }
 
 
+def validation_request(
+    identifier: str, load_area: str, curve: Sequence[tuple[datetime, Decimal]], end: datetime
+) -> Arguments:
+    """TECH-FLEX-REQ. ValueError for an empty curve, a time without zone or a power that com:DataValue has not."""
+    if not curve:
+        raise ValueError("The power curve has no point. Give at least the power at its start.")
+    points = [{"Time": instant(time), "Power": _power(power)} for time, power in curve]
+    return {
+        "Id": identifier,
+        "StartTime": points[0]["Time"],
+        "PowerCurve": {"Point": points},
+        "EndTime": instant(end),
+        "LoadArea": load_area,
+    }
+
+
 def consent(given: Consent, identifier: str, dso_id: str) -> Arguments:
     """CUS-CON-DES."""
     return {
@@ -88,6 +108,13 @@ def consent(given: Consent, identifier: str, dso_id: str) -> Arguments:
 def authentication(proof: Authentication) -> Arguments:
     """b2co:CustomerAuthentication."""
     return {"Method": proof.method, "AuthenticatedAt": instant(proof.at)}
+
+
+def _power(power: Decimal) -> str:
+    """A power in kW as com:DataValue writes it."""
+    if not power.is_finite() or abs(power) >= _MOST or power % _MILLI != 0:
+        raise ValueError(f"{power} is no power in kW with at most 15 digits and 3 decimal places.")
+    return f"{power:.3f}"
 
 
 def _statuses(of_pod: PodStatus | Sequence[PodStatus]) -> Sequence[PodStatus]:

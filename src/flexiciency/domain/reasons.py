@@ -27,6 +27,12 @@ class ReasonCode(StrEnum):
     VALUES_UNREADABLE = "ValuesUnreadable"
     GROUP_TOO_SMALL = "GroupTooSmall"
     GROUP_OVERLAPS = "GroupOverlaps"
+    CURVE_INVALID = "CurveInvalid"
+    LOAD_AREA_UNKNOWN = "LoadAreaUnknown"
+    HEADROOM_UNKNOWN = "HeadroomUnknown"
+    BASE_CASE_INFEASIBLE = "BaseCaseInfeasible"
+    GRID_LIMIT = "GridLimit"
+    TSO_LIMIT = "TsoLimit"
 
 
 SENTENCES: dict[ReasonCode, str] = {
@@ -50,6 +56,12 @@ SENTENCES: dict[ReasonCode, str] = {
     ReasonCode.VALUES_UNREADABLE: "The values could not be read or stored by the receiver.",
     ReasonCode.GROUP_TOO_SMALL: "The group has too few PoDs, and not all have consented. Ask for a larger group.",
     ReasonCode.GROUP_OVERLAPS: "A group already served for this time differs by too few PoDs. Ask for that one again.",
+    ReasonCode.CURVE_INVALID: "The power curve is none: points rise from StartTime on, all before EndTime.",
+    ReasonCode.LOAD_AREA_UNKNOWN: "This DSO has no such load area. Check its code and its DSO.",
+    ReasonCode.HEADROOM_UNKNOWN: "The headroom of the load area is not known at some time of the curve.",
+    ReasonCode.BASE_CASE_INFEASIBLE: "The grid is beyond its limits there without any exchange. Choose another time.",
+    ReasonCode.GRID_LIMIT: "The DSO's grid takes no more than this part of the exchange.",
+    ReasonCode.TSO_LIMIT: "The TSO takes no more than this part of the exchange.",
 }
 
 

@@ -4,7 +4,7 @@ from functools import partial
 
 from flexiciency.contract.catalogue import B2B as INTERFACE
 from flexiciency.contract.catalogue import MARKET_PLAYER, operations
-from flexiciency.services import activation, agreement, provision
+from flexiciency.services import activation, agreement, flexibility, provision
 from flexiciency.services.mailbox import Mailbox
 from flexiciency.services.replies import B2B
 from flexiciency.soap.spyne_service import Handler
@@ -25,6 +25,7 @@ def handlers(provider_id: str) -> dict[str, Handler]:
         "EndServiceActivationAgreement": agreement.end,
         "RequestIndividualDataValues": provision.request_values,
         "AcknowledgeIndividualData": provision.acknowledge,
+        "RequestTechnicalValidation": partial(flexibility.request_technical_validation, provider_id),
         "ReadMessageStatus": provision.status,
         **_MAILBOX.handlers,
     }

@@ -30,6 +30,7 @@ from flexiciency.store.tables_directory import (
     market_player_territory,
     service_description,
 )
+from flexiciency.store.tables_flexibility import load_area, load_area_headroom, technical_validation
 from flexiciency.store.tables_market import (
     b2b_service_subscription_match,
     company_name_part,
@@ -74,6 +75,8 @@ __all__ = [
     "directory_number",
     "directory_reader",
     "exchange",
+    "load_area",
+    "load_area_headroom",
     "market_place_description",
     "market_place_location",
     "market_place_mirror",
@@ -92,4 +95,5 @@ __all__ = [
     "publication_description",
     "publication_key",
     "service_description",
+    "technical_validation",
 ]
