@@ -74,8 +74,9 @@ def import_areas(connection: Connection, owner_id: str, areas: Iterable[NamedAre
             upsert(area)
             .values(code=one.code, **values)
             .on_conflict_do_update(index_elements=[area.c.code], set_=values, where=area.c.owner_id == owner_id)
+            .returning(area.c.code)
         )
-        if stored.rowcount == 0:
+        if stored.first() is None:
             raise IdentifierTaken(f"The load area {one.code} is another DSO's. Give it a code of its own.")
         connection.execute(delete(headroom).where(headroom.c.load_area == one.code))
         for party, bands in (("DSO", one.area.dso), ("TSO", one.area.tso)):
