@@ -208,6 +208,7 @@ _B2B: dict[str, Handler] = {
     "RequestIndividualDataValues": _values,
     "AcknowledgeIndividualData": lambda call, _: _receipt(B2B, call),
     "RequestTechnicalValidation": lambda _, __: B2B.RequestTechnicalValidationResponse(),
+    "AnswerTechnicalValidation": lambda call, _: _receipt(B2B, call),
     "PeekMailbox": _mailbox,
     "ConfirmMailbox": lambda call, _: _receipt(B2B, call),
     "ReadMessageStatus": _status,

@@ -81,6 +81,7 @@ try:
         market_place,
         operator,
         records,
+        validations,
     )
 except ModuleNotFoundError as missing:
     if (missing.name or "").startswith("flexiciency"):
@@ -97,7 +98,7 @@ else:
     gateway.register(cli)
     parts = (
         operator.PARTS, records.PARTS, market_place.PARTS, directory.PARTS, consents.PARTS, agreements.PARTS,
-        flexibility.PARTS,
+        flexibility.PARTS, validations.PARTS,
     )  # fmt: skip
     for name, part in {name: part for group in parts for name, part in group.items()}.items():
         cli.add_typer(part, name=name)

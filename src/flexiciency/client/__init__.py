@@ -56,6 +56,8 @@ from flexiciency.client.objects import (
     Scope,
     Selection,
     TechnicalValidation,
+    ValidationAnswer,
+    ValidationRequest,
 )
 from flexiciency.client.statistics import Counts
 from flexiciency.client.transport import ClientSettings
@@ -145,6 +147,8 @@ __all__ = [
     "Undelivered",
     "UntrustedFault",
     "UntrustedReply",
+    "ValidationAnswer",
+    "ValidationRequest",
     "ValuesHeader",
     "ValuesInvalid",
     "ValuesMessage",

@@ -34,6 +34,7 @@ _READERS: Mapping[str, Callable[[Any], Content]] = MappingProxyType(
         "{urn:flexiciency:activation:1}DsoServiceActivationConfirmation": reading.confirmation,
         "{urn:flexiciency:activation:1}ServiceActivationAgreement": reading.agreement,
         "{urn:flexiciency:provision:1}TechnicalValidationResponse": reading.technical_validation,
+        "{urn:flexiciency:provision:1}TechnicalValidationRequest": reading.validation_request,
     }
 )
 

@@ -200,6 +200,27 @@ class TechnicalValidation:
     reason: Reason | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValidationRequest:
+    """TechnicalValidationRequest (TECH-FLEX-REQ) of a DSO to us: times and powers in kW, each held to the next."""
+
+    id: str
+    load_area: str
+    start: datetime
+    curve: tuple[tuple[datetime, Decimal], ...]
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValidationAnswer:
+    """What part of it we take, as factors of 0 to 1 with at most 6 decimal places; the lesser of the two counts."""
+
+    dso_factor: Decimal
+    tso_factor: Decimal = Decimal(1)
+    limiting_element: str | None = None
+    reason: Reason | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Authentication:
     """How and when a customer proved to the channel who he or she is."""
@@ -223,6 +244,7 @@ Content: TypeAlias = (
     | Confirmation
     | Agreement
     | TechnicalValidation
+    | ValidationRequest
     | ValuesMessage
     | B2BSubscription
     | DirectoryChanges

@@ -18,6 +18,7 @@ from flexiciency.client.objects import (
     Receipt,
     Scope,
     TechnicalValidation,
+    ValidationRequest,
 )
 from flexiciency.contract.series import Quantity, TimeStep
 
@@ -150,6 +151,17 @@ def technical_validation(found: Any) -> TechnicalValidation:
         tso_factor=found.TsoFactor,
         limiting_element=found.LimitingElement,
         reason=None if found.Reason is None else _reason(found.Reason),
+    )
+
+
+def validation_request(found: Any) -> ValidationRequest:
+    """TECH-FLEX-REQ."""
+    return ValidationRequest(
+        id=found.Id,
+        load_area=found.LoadArea,
+        start=instant(found.StartTime),
+        curve=tuple((instant(point.Time), point.Power) for point in found.PowerCurve.Point),
+        end=instant(found.EndTime),
     )
 
 

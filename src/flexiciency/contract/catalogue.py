@@ -211,7 +211,7 @@ _B2B_OPERATIONS = (
     Operation("ReadGapReport", B2B, (), (), _REQUESTERS, reads_only=True),
     Operation("RequestMissingValues", B2B, (), (), _REQUESTERS),
     Operation("RequestTechnicalValidation", B2B, ("TECH-FLEX-REQ",), ("TECH-FLEX-RESP",), _FLEXIBILITY, offered=True),
-    Operation("AnswerTechnicalValidation", B2B, ("TECH-FLEX-RESP",), (), _FLEXIBILITY),
+    Operation("AnswerTechnicalValidation", B2B, ("TECH-FLEX-RESP",), (), _FLEXIBILITY, offered=True),
     Operation("PeekMailbox", B2B, (), _PUSHED_BY_DSO, _ROLES, offered=True),
     Operation("ConfirmMailbox", B2B, (), (), _ROLES, offered=True),
     Operation("ReadMessageStatus", B2B, (), (), _ROLES, reads_only=True, offered=True),
@@ -233,11 +233,14 @@ _MARKET_PLAYER_OPERATIONS = (
     Operation("ReceiveServiceActivationAgreement", MARKET_PLAYER, _AGREEMENT, (), _PROVIDERS, offered=True),
     Operation("ReceiveIndividualDataValue", MARKET_PLAYER, ("IND-DAT-VAL",), (), _DATA_PROVIDERS, offered=True),
     Operation("ReceiveAggregatedDataValue", MARKET_PLAYER, ("AGG-DAT-VAL",), (), _DATA_PROVIDERS),
-    Operation("ReceiveTechnicalValidationRequest", MARKET_PLAYER, ("TECH-FLEX-REQ",), ("TECH-FLEX-RESP",), _REGULATED),
+    Operation(
+        "ReceiveTechnicalValidationRequest", MARKET_PLAYER, ("TECH-FLEX-REQ",), ("TECH-FLEX-RESP",), _REGULATED,
+        offered=True,
+    ),
     Operation("ReceiveTechnicalValidationResponse", MARKET_PLAYER, ("TECH-FLEX-RESP",), (), _REGULATED, offered=True),
     Operation("ReceiveB2BServiceSubscription", MARKET_PLAYER, _B2B_SUBSCRIPTION, (), _PLACE, offered=True),
     Operation("ReceiveDirectoryChanges", MARKET_PLAYER, _DIRECTORY, (), _PLACE, offered=True),
-)
+)  # fmt: skip
 OPERATIONS: tuple[Operation, ...] = (
     *_MARKET_PLACE_OPERATIONS,
     *_B2B_OPERATIONS,

@@ -33,6 +33,7 @@ class ReasonCode(StrEnum):
     BASE_CASE_INFEASIBLE = "BaseCaseInfeasible"
     GRID_LIMIT = "GridLimit"
     TSO_LIMIT = "TsoLimit"
+    GRID_UNKNOWN = "GridUnknown"
 
 
 SENTENCES: dict[ReasonCode, str] = {
@@ -62,6 +63,7 @@ SENTENCES: dict[ReasonCode, str] = {
     ReasonCode.BASE_CASE_INFEASIBLE: "The grid is beyond its limits there without any exchange. Choose another time.",
     ReasonCode.GRID_LIMIT: "The DSO's grid takes no more than this part of the exchange.",
     ReasonCode.TSO_LIMIT: "The TSO takes no more than this part of the exchange.",
+    ReasonCode.GRID_UNKNOWN: "What the grid takes could not be computed, so nothing is allowed. Ask again later.",
 }
 
 

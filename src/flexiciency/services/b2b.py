@@ -26,6 +26,7 @@ def handlers(provider_id: str) -> dict[str, Handler]:
         "RequestIndividualDataValues": provision.request_values,
         "AcknowledgeIndividualData": provision.acknowledge,
         "RequestTechnicalValidation": partial(flexibility.request_technical_validation, provider_id),
+        "AnswerTechnicalValidation": flexibility.answer_technical_validation,
         "ReadMessageStatus": provision.status,
         **_MAILBOX.handlers,
     }
