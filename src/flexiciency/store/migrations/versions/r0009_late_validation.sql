@@ -1,4 +1,4 @@
--- Revision 0011: technical validations may be answered later, and go in both directions. Those so far were answered at once.
+-- Revision 0009: technical validations may be answered later, and go in both directions. Those so far were answered at once.
 
 ALTER TABLE load_area ADD COLUMN network TEXT;
 COMMENT ON TABLE load_area IS 'Load areas of this DSO; the zone is that of its times of day, network the file of a grid model';

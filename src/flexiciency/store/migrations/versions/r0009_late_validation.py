@@ -1,6 +1,6 @@
 """Network models of load areas, and technical validations answered later or asked of Market Players.
 
-As r0011_late_validation.sql has them.
+As r0009_late_validation.sql has them.
 """
 
 from pathlib import Path
@@ -9,7 +9,7 @@ from alembic import op
 
 from flexiciency.store.database import driver
 
-revision = "0011"
+revision = "0009"
 down_revision = "0008"
 
 
