@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from flexiciency.contract.codec import ValuesHeader
 from flexiciency.contract.codec_write import write_values
 from flexiciency.contract.series import Encoding, Quantity, Series
+from flexiciency.domain.provision import INDIVIDUAL
 from flexiciency.store.deliveries import SentPod
 from flexiciency.store.release import Asked, Rested, release
 from flexiciency.store.transaction import Row, Transaction
@@ -31,6 +32,8 @@ def build(tx: Transaction, delivery: Row, object_id: str) -> Built | None:
     """The object of a locked delivery; None when it is values of which none may leave any more."""
     if delivery.content is not None:
         return Built(delivery.object_id, iter((bytes(delivery.content),)))
+    if delivery.service_type != INDIVIDUAL:
+        return None
     asked = Asked(
         delivery.agreement_id, Quantity(delivery.quantity), STEPS[delivery.time_step], delivery.value_start,
         delivery.value_end, time_zone=delivery.time_zone,

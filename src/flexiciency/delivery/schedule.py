@@ -4,6 +4,7 @@ from datetime import date, datetime, timedelta
 
 from flexiciency.contract.ids import new_id
 from flexiciency.delivery.outbox import Outbox
+from flexiciency.domain.provision import INDIVIDUAL
 from flexiciency.domain.values import local_day
 from flexiciency.store import agreements, deliveries
 from flexiciency.store.database import Database
@@ -20,7 +21,7 @@ def queue_days(database: Database, outbox: Outbox, start: date, end: date, now: 
     for offset in range((end - start).days):
         day = start + timedelta(days=offset)
         with transaction(database) as tx:
-            (rows,) = tx.look_up(agreements.to_deliver(day, day + timedelta(days=1)))
+            (rows,) = tx.look_up(agreements.to_deliver(day, day + timedelta(days=1), {INDIVIDUAL}))
         for agreement in rows:
             queued += _queue(database, outbox, agreement, day, now)
     return queued

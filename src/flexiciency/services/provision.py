@@ -7,7 +7,7 @@ from flexiciency import __version__
 from flexiciency.contract.ids import new_id
 from flexiciency.contract.series import Encoding, Quantity, TimeStep
 from flexiciency.delivery.build import values_object, wrapped
-from flexiciency.domain.provision import PodStatus, pod_status
+from flexiciency.domain.provision import INDIVIDUAL, PodStatus, pod_status
 from flexiciency.errors import ReferenceUnknown, StateConflict, ValuesInvalid
 from flexiciency.services.agreement import own_agreement
 from flexiciency.services.exchange import transaction_of
@@ -15,7 +15,7 @@ from flexiciency.services.replies import B2B, receipt, seconds
 from flexiciency.soap.endpoint import Call
 from flexiciency.store import agreements, deliveries
 from flexiciency.store.release import Asked
-from flexiciency.store.transaction import Transaction
+from flexiciency.store.transaction import Row, Transaction
 
 _B2BO = 'xmlns:b2bo="urn:flexiciency:b2b-operations:1"'
 
@@ -28,10 +28,12 @@ def ping(call: Call, _message: Any = None) -> Any:
 def request_values(call: Call, message: Any) -> Iterator[bytes]:
     """IND-DAT-VAL of what may leave now under an agreement.
 
-    Raises ReferenceUnknown, ValuesInvalid for an empty period, StateConflict when nothing may leave.
+    Raises ReferenceUnknown, ValuesInvalid for an empty period, StateConflict when nothing may leave or the agreement is
+    of another service than individual data.
     """
     selection, tx = message.IndividualDataSelection, transaction_of(call)
     agreement = own_agreement(call, message.AgreementId)
+    must_be_of(agreement, INDIVIDUAL, call)
     start, end = selection.Period.Start, selection.Period.End
     if end <= start:
         raise ValuesInvalid(
@@ -79,6 +81,16 @@ def acknowledge(call: Call, message: Any) -> Any:
         )
     deliveries.acknowledge(tx, delivery.id, acknowledged, call.now)
     return B2B.AcknowledgeIndividualDataResponse(Receipt=receipt(B2B, call))
+
+
+def must_be_of(agreement: Row, service_type: str, call: Call) -> None:
+    """An agreement gives the data of its own type of service only. Raises StateConflict."""
+    if agreement.service_type != service_type:
+        raise StateConflict(
+            f"Agreement {agreement.id} is of {agreement.service_type}, and {call.operation.name} gives values of "
+            f"{service_type} only. Use the operation of the agreed service.",
+            path=f"{call.operation.name}/AgreementId",
+        )
 
 
 def status(call: Call, message: Any) -> Any:

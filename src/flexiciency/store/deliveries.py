@@ -28,8 +28,9 @@ VALUES (%(id)s, %(recipient_id)s, %(operation)s, 'Queued', %(content)s, %(agreem
 _LOCKED = """
 SELECT d.id, d.recipient_id, d.operation, d.state, d.content, d.agreement_id, lower(d.value_period) AS value_start,
 upper(d.value_period) AS value_end, d.time_zone, d.object_id, d.message_id, d.relates_to, d.attempts, d.body_digest,
-d.received_at, a.quantity, a.time_step
-FROM delivery d LEFT JOIN agreement a ON a.id = d.agreement_id WHERE d.id = %(id)s FOR UPDATE OF d
+d.received_at, a.requester_id, a.quantity, a.time_step, s.service_type, s.aggregation_level, s.aggregation_method
+FROM delivery d LEFT JOIN agreement a ON a.id = d.agreement_id
+LEFT JOIN service_description s ON s.id = a.service_description_id WHERE d.id = %(id)s FOR UPDATE OF d
 """
 
 _STRANDED = """
@@ -171,7 +172,7 @@ def stranded(before: datetime) -> Query:
 
 
 def locked(delivery_id: UUID) -> Query:
-    """A delivery with the quantity and time step (seconds) of its agreement, locked until the transaction ends."""
+    """A delivery, locked until the transaction ends, with quantity, time step (seconds) and service of its agreement."""
     return Query(_LOCKED, {"id": delivery_id})
 
 
