@@ -110,7 +110,7 @@ def listener(world: World, program: Program, tmp_path: Path) -> Iterator[str]:
     handlers = Handlers(
         consent_given=program.take, consent_acknowledged=program.take, consent_revoked=program.take,
         activation_confirmed=program.take,
-        agreement_changed=program.take, values_arrived=program.take,
+        agreement_changed=program.take, values_arrived=program.take, aggregates_arrived=program.take,
     )  # fmt: skip
     senders = {DSO: "RegulatedDataProvider"}
     one = Listener(world.player, PLAYER, world.anchors, tmp_path / "inbox.sqlite", handlers, senders)

@@ -37,9 +37,7 @@ def add_service(database: Database, *, mandatory: bool = False, **changes: Any) 
     return identifier
 
 
-def agree_on_pods(
-    player: Sender, service: str, pods: list[str], start: date = FIRST_DAY, end: date = END_DAY
-) -> str:
+def agree_on_pods(player: Sender, service: str, pods: list[str], start: date = FIRST_DAY, end: date = END_DAY) -> str:
     """Activation of an aggregated service and an agreement on it, over HTTP; the agreement's Id."""
     request, agreement = new_id(), new_id()
     named = {"MarketPlaceServiceDescriptionRef": service}

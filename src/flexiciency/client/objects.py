@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Literal, NamedTuple, TypeAlias
 
 from flexiciency.client.market_objects import B2BSubscription, DirectoryChanges
-from flexiciency.contract.codec import ValuesMessage
+from flexiciency.contract.codec import AggregatesMessage, ValuesMessage
 from flexiciency.contract.series import Encoding, Quantity, TimeStep
 
 
@@ -224,6 +224,7 @@ Content: TypeAlias = (
     | Agreement
     | TechnicalValidation
     | ValuesMessage
+    | AggregatesMessage
     | B2BSubscription
     | DirectoryChanges
     | OtherContent
