@@ -34,7 +34,7 @@ def site(settings: Settings, database: Database) -> Site:
     ledger = GatewayLedger(database, _market_place(settings))
     handlers: dict[str, dict[str, Handler]] = {}
     if settings.registration_id is not None:
-        handlers[B2B] = b2b.handlers(settings.registration_id)
+        handlers[B2B] = b2b.handlers(settings.registration_id, settings.aggregate_minimum)
         handlers[B2C] = b2c.handlers(settings.registration_id)
         handlers[MARKET_PLAYER] = market_player.handlers()
     if settings.hosts_market_place:
@@ -56,7 +56,10 @@ def pusher(settings: Settings, database: Database) -> Pusher:
     host = _host(settings)
     addresses = PushAddresses(settings.push_hosts)
     poster = Poster(_terms(settings, host))
-    sender = Sender(host.identity, host.urn, host.anchors, poster, addresses, settings.push_attempts, host.clock)
+    sender = Sender(
+        host.identity, host.urn, host.anchors, poster, addresses, settings.push_attempts, host.clock,
+        settings.aggregate_minimum,
+    )  # fmt: skip
     return Pusher(database, sender)
 
 

@@ -11,6 +11,7 @@ from typing import Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from flexiciency.domain.aggregation import SMALLEST_GROUP
 from flexiciency.errors import GatewayError
 
 
@@ -131,6 +132,11 @@ class Settings(DatabaseSettings):
     push_timeout: float = Field(default=60.0, gt=0, description="How long a push may take in all.")
     push_attempts: int = Field(
         default=12, ge=1, le=20, description="Attempts of a push before it is Dead (kept, resendable)."
+    )
+    aggregate_minimum: int = Field(
+        default=SMALLEST_GROUP,
+        ge=1,
+        description="PoDs of a group whose aggregate may leave without the consent of all, and by which groups differ.",
     )
 
     @model_validator(mode="after")

@@ -12,8 +12,8 @@ import numpy as np
 from flexiciency.client.inbox import Inbox, Sender
 from flexiciency.client.serving import Application, Server
 from flexiciency.client.statistics import Statistics
-from flexiciency.contract.codec import REPLY, ValuesHeader, Wrapper
-from flexiciency.contract.codec_write import write_values
+from flexiciency.contract.codec import AGGREGATES_REPLY, REPLY, Aggregate, AggregatesHeader, ValuesHeader, Wrapper
+from flexiciency.contract.codec_write import write_aggregates, write_values
 from flexiciency.contract.series import Encoding, Quantity, Series, TimeStep
 from flexiciency.soap.endpoint import Call, Endpoint, Host
 from flexiciency.soap.outgoing import Content, Outgoing, seal
@@ -90,6 +90,14 @@ def values(wrapper: Wrapper, pods: int = 2) -> bytes:
     return b"".join(write_values(header(), curves(pods), wrapper))
 
 
+def aggregates(wrapper: Wrapper | None = None) -> bytes:
+    """Canonical content of a message of aggregates: a portfolio of 7 PoDs and a sum beyond int32."""
+    fields = {name: getattr(header(), name) for name in ValuesHeader.__slots__}
+    about = AggregatesHeader(**fields, aggregation_level="Portfolio", aggregation_method="Sum")
+    curve = Series("portfolio:1", MIDNIGHT, TimeStep.PT15M, np.arange(96, dtype=np.int64) + 2**40)
+    return b"".join(write_aggregates(about, [Aggregate(7, curve)], wrapper))
+
+
 @dataclass
 class Dso:
     """A DSO that takes everything, and remembers what it was called with."""
@@ -158,6 +166,10 @@ def _values(call: Call, _: Any) -> Any:
     return iter(write_values(header(), curves(2), REPLY)) if call else None
 
 
+def _aggregates(_: Call, __: Any) -> Any:
+    return iter([aggregates(AGGREGATES_REPLY)])
+
+
 def _mailbox(_: Call, __: Any) -> bytes:
     content = b"".join(write_values(header(), curves(1)))
     return (
@@ -207,6 +219,8 @@ _B2B: dict[str, Handler] = {
     "ReadServiceActivationAgreement": _agreement,
     "RequestIndividualDataValues": _values,
     "AcknowledgeIndividualData": lambda call, _: _receipt(B2B, call),
+    "RequestAggregatedDataValues": _aggregates,
+    "AcknowledgeAggregatedData": lambda call, _: _receipt(B2B, call),
     "RequestTechnicalValidation": lambda _, __: B2B.RequestTechnicalValidationResponse(),
     "AnswerTechnicalValidation": lambda call, _: _receipt(B2B, call),
     "PeekMailbox": _mailbox,

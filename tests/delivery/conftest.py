@@ -117,6 +117,7 @@ def listener(world: World, program: Program, tmp_path: Path) -> Iterator[str]:
         activation_confirmed=program.take,
         agreement_changed=program.take, values_arrived=program.take, validation_answered=program.take,
         validation_requested=program.validate,
+        aggregates_arrived=program.take,
     )  # fmt: skip
     senders = {DSO: "RegulatedDataProvider"}
     one = Listener(world.player, PLAYER, world.anchors, tmp_path / "inbox.sqlite", handlers, senders)

@@ -20,6 +20,7 @@ from flexiciency.store.transaction import transaction
 from tests.delivery.conftest import Program
 from tests.gateway import Sender
 from tests.messages import Agreed, activation, agree, consent, new_id, proposal
+from tests.services.aggregating import add_service, agree_on_aggregates
 from tests.services.waiting import blocked
 from tests.services.zones import add_pod
 from tests.world import PLAYER, ZONE, status_of
@@ -93,3 +94,28 @@ def test_pods_in_two_zones_get_every_value_of_their_own_days_once(
         start, stop = local_day(first, zone)[0], local_day(end, zone)[0]
         expected = range(int(start.timestamp()), int(stop.timestamp()), 900)
         assert found[pod] == Counter(expected)
+
+
+def test_no_individual_values_leave_for_an_agreement_on_aggregates(
+    player: Sender, database: Database, customers: Iterator[int]
+) -> None:
+    numbers = [next(customers) for _ in range(5)]
+    agreement = agree_on_aggregates(player, add_service(database), numbers)
+    queue(database, DAY, DAY + timedelta(days=1))
+    delivery = tables.delivery
+    with database.begin() as connection:
+        pushed = connection.execute(select(delivery.c.operation).where(delivery.c.agreement_id == agreement))
+        assert "ReceiveIndividualDataValue" not in pushed.scalars().all()
+
+
+@pytest.mark.usefixtures("address")
+def test_individual_values_queued_for_an_agreement_on_aggregates_are_withheld(
+    player: Sender, database: Database, customers: Iterator[int], pusher: Pusher, program: Program
+) -> None:
+    agreement = agree_on_aggregates(player, add_service(database), [next(customers) for _ in range(5)])
+    with transaction(database) as tx:
+        values = Values(agreement, *local_day(DAY, ZONE), ZONE)
+        Outbox().push_values(tx, PLAYER, values, new_id(), datetime.now(UTC))
+    (delivery,) = queued(database, agreement)
+    pusher.push(delivery)
+    assert program.taken == []

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from lxml import etree
 
+from flexiciency.domain.provision import INDIVIDUAL
 from flexiciency.services.replies import B2B
 from flexiciency.store import agreement_standing, agreements
 from flexiciency.store.database import Database
@@ -255,7 +256,7 @@ def test_a_suspended_agreement_is_not_scheduled(
     agreed = agree(player, channel, [number])
     channel.send(revocation(number, agreed.consents[number]))
     with transaction(database) as tx:
-        (rows,) = tx.look_up(agreements.to_deliver(START.date(), END.date()))
+        (rows,) = tx.look_up(agreements.to_deliver(START.date(), END.date(), {INDIVIDUAL}))
     assert agreed.id not in {row.id for row in rows}
 
 

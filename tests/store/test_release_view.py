@@ -47,9 +47,11 @@ def test_values_are_read_by_the_view_and_in_one_place() -> None:
     assert naming(VIEW) == naming("arrays_of") == {"store/release.py"}
 
 
-def test_values_become_a_message_in_one_place_which_asks_the_release_rule() -> None:
+def test_values_and_aggregates_become_a_message_in_one_place_each_which_asks_the_release_rule() -> None:
     assert naming("write_values") == {"delivery/build.py"}
-    assert {module for module in naming("release") if _imports_release(module)} == {"delivery/build.py"}
+    assert naming("write_aggregates") == {"delivery/aggregates.py"}
+    asking = {module for module in naming("release") if _imports_release(module)}
+    assert asking == {"delivery/build.py", "delivery/aggregates.py"}
 
 
 def _imports_release(module: str) -> bool:

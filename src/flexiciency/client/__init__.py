@@ -8,6 +8,7 @@ Identity and TrustAnchors hold keys and trusted CAs; the exceptions below are al
 for arguments that make no sense.
 """
 
+from flexiciency.client.aggregate_objects import AggregatesSelection
 from flexiciency.client.customer_channel import CustomerChannel
 from flexiciency.client.inbox import Sender, Undelivered
 from flexiciency.client.listener import Handlers, Listener, ListenerSettings, Received
@@ -61,7 +62,7 @@ from flexiciency.client.objects import (
 )
 from flexiciency.client.statistics import Counts
 from flexiciency.client.transport import ClientSettings
-from flexiciency.contract.codec import ValuesHeader, ValuesMessage
+from flexiciency.contract.codec import Aggregate, AggregatesHeader, AggregatesMessage, ValuesHeader, ValuesMessage
 from flexiciency.contract.ids import new_id
 from flexiciency.contract.series import Encoding, Quality, Quantity, Series, TimeStep
 from flexiciency.errors import (
@@ -82,6 +83,10 @@ from flexiciency.wire.trust import TrustAnchors
 __all__ = [
     "MARKET_PLACE_URN",
     "Account",
+    "Aggregate",
+    "AggregatesHeader",
+    "AggregatesMessage",
+    "AggregatesSelection",
     "Agreement",
     "Authentication",
     "B2BSubscription",

@@ -25,8 +25,8 @@ from flexiciency.client.objects import (
 from flexiciency.client.serving import Server
 from flexiciency.client.statistics import Counts, Statistics
 from flexiciency.contract.catalogue import MARKET_PLAYER
-from flexiciency.contract.codec import ValuesMessage
-from flexiciency.contract.codec_read import read_values
+from flexiciency.contract.codec import AggregatesMessage, ValuesMessage
+from flexiciency.contract.codec_read import read_aggregates, read_values
 from flexiciency.contract.ids import derived_id
 from flexiciency.contract.schemas import validate
 from flexiciency.errors import Unavailable
@@ -83,6 +83,7 @@ class Handlers:
     activation_confirmed: Handler[Confirmation] | None = None
     agreement_changed: Handler[Agreement] | None = None
     values_arrived: Handler[ValuesMessage] | None = None
+    aggregates_arrived: Handler[AggregatesMessage] | None = None
     validation_answered: Handler[TechnicalValidation] | None = None
     validation_requested: Answering | None = None
     subscription_matched: Handler[B2BSubscription] | None = None
@@ -186,6 +187,9 @@ def _operations(handlers: Handlers) -> dict[str, Callable[[Call, Any], Any]]:
         ),
         "ReceiveIndividualDataValue": _push(
             handlers.values_arrived, lambda call, _: read_values(call.message.body, call.message.canonical_body)
+        ),
+        "ReceiveAggregatedDataValue": _push(
+            handlers.aggregates_arrived, lambda call, _: read_aggregates(call.message.body, call.message.canonical_body)
         ),
         "ReceiveTechnicalValidationResponse": _push(
             handlers.validation_answered,

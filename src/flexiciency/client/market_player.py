@@ -17,10 +17,10 @@ from flexiciency.client.objects import (
     Receipt,
 )
 from flexiciency.client.player_activation import ActivationCalls
+from flexiciency.client.player_aggregates import AggregateCalls
 from flexiciency.client.player_flexibility import FlexibilityCalls
-from flexiciency.client.player_values import ValueCalls
-from flexiciency.contract.codec import ValuesMessage
-from flexiciency.contract.codec_read import read_values
+from flexiciency.contract.codec import AggregatesMessage, ValuesMessage
+from flexiciency.contract.codec_read import read_aggregates, read_values
 from flexiciency.wire.addressing import new_message_id
 from flexiciency.wire.sign import canonical
 from flexiciency.wire.verify import Verified
@@ -39,7 +39,7 @@ _READERS: Mapping[str, Callable[[Any], Content]] = MappingProxyType(
 )
 
 
-class MarketPlayer(ActivationCalls, FlexibilityCalls, ValueCalls):
+class MarketPlayer(ActivationCalls, FlexibilityCalls, AggregateCalls):
     """A registration of a Market Player as a client of one provider's B2B service.
 
     Each method that changes something takes a `message_id` (from `new_message_id()`). Calling again with the same one
@@ -70,7 +70,7 @@ class MarketPlayer(ActivationCalls, FlexibilityCalls, ValueCalls):
         message_id, action = item.findtext(f"{_OPERATIONS}MessageId", ""), item.findtext(f"{_OPERATIONS}Action", "")
         (found,) = item.iterfind(f"{_OPERATIONS}Content/*")
         content = self._content(found, reply)
-        if isinstance(content, ValuesMessage):
+        if isinstance(content, ValuesMessage | AggregatesMessage):
             self._remember(content.header.id, message_id)
         return MailboxItem(message_id, action, content)
 
@@ -78,5 +78,7 @@ class MarketPlayer(ActivationCalls, FlexibilityCalls, ValueCalls):
         name = etree.QName(found)
         if name.localname == "IndividualDataValue":
             return read_values(reply.body, reply.canonical_body)
+        if name.localname == "AggregatedDataValue":
+            return read_aggregates(reply.body, reply.canonical_body)
         read = _READERS.get(name.text)
         return OtherContent(name.localname, canonical(found)) if read is None else read(self._read(found))

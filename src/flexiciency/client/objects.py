@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Literal, NamedTuple, TypeAlias
 
 from flexiciency.client.market_objects import B2BSubscription, DirectoryChanges
-from flexiciency.contract.codec import ValuesMessage
+from flexiciency.contract.codec import AggregatesMessage, ValuesMessage
 from flexiciency.contract.series import Encoding, Quantity, TimeStep
 
 
@@ -246,6 +246,7 @@ Content: TypeAlias = (
     | TechnicalValidation
     | ValidationRequest
     | ValuesMessage
+    | AggregatesMessage
     | B2BSubscription
     | DirectoryChanges
     | OtherContent

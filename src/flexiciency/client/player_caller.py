@@ -47,3 +47,8 @@ class PlayerCaller(Caller):
             self._fetched[values_id] = message_id
             while len(self._fetched) > _REMEMBERED:
                 self._fetched.popitem(last=False)
+
+    def _brought(self, values_id: str) -> str | None:
+        """The MessageID that brought values, of those remembered."""
+        with self._fetching:
+            return self._fetched.get(values_id)

@@ -58,8 +58,7 @@ class ValueCalls(AgreementCalls):
         when the status was reached, now if not given. To repeat an acknowledgement, repeat its `at` too.
         """
         message_id = message_id or new_message_id()
-        with self._fetching:
-            relates_to = relates_to or self._fetched.get(values_id)
+        relates_to = relates_to or self._brought(values_id)
         acknowledgement = writing.values_acknowledgement(
             derived_id(message_id, "acknowledgement"), values_id, pods, at or self._line.settings.clock()
         )

@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from flexiciency.client.aggregate_objects import AggregatesSelection
 from flexiciency.client.objects import Authentication, Consent, PodStatus, Proposal, Reason, Selection, ValidationAnswer
 from flexiciency.contract.series import timestamp
 
@@ -40,6 +41,27 @@ def selection(wanted: Selection, identifier: str, service_description_id: str) -
     }
 
 
+def aggregates_selection(wanted: AggregatesSelection, identifier: str, service_description_id: str) -> Arguments:
+    """AGG-DAT-SEL."""
+    return {
+        "Id": wanted.id or identifier,
+        "AggregationLevel": wanted.level,
+        "AggregationMethod": wanted.method,
+        "Quantity": wanted.quantity,
+        "Period": period(wanted.start, wanted.end),
+        "Localization": {
+            "CustomerId": list(wanted.customers),
+            "PoD": list(wanted.pods),
+            "Country": list(wanted.countries),
+            "City": list(wanted.cities),
+            "Street": list(wanted.streets),
+        },
+        "TimeStep": wanted.time_step,
+        "Encoding": wanted.encoding,
+        "MarketPlaceServiceDescriptionRef": service_description_id,
+    }
+
+
 def proposed_agreement(proposal: Proposal, identifier: str) -> Arguments:
     """SRV-ACT-AGR, version 1, as proposed."""
     return {
@@ -69,6 +91,20 @@ def values_acknowledgement(
         "PodAcknowledgement": [
             {"PoD": pod, "Acknowledgement": [_pod_status(one, at) for one in _statuses(of_pod)]}
             for pod, of_pod in pods.items()
+        ],
+    }
+
+
+def aggregates_acknowledgement(
+    identifier: str, values_id: str, aggregates: Mapping[str, PodStatus | Sequence[PodStatus]], at: datetime
+) -> Arguments:
+    """AGG-DAT-ACK, every status as of one instant."""
+    return {
+        "Id": identifier,
+        "AggregatedDataValueRef": values_id,
+        "AggregateAcknowledgement": [
+            {"AggregationId": name, "Acknowledgement": [_pod_status(one, at) for one in _statuses(of_aggregate)]}
+            for name, of_aggregate in aggregates.items()
         ],
     }
 

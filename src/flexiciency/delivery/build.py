@@ -1,41 +1,49 @@
 """From a delivery to the object that is sent: stored XML, or values that pass the release rule now."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from flexiciency.contract.codec import ValuesHeader
 from flexiciency.contract.codec_write import write_values
 from flexiciency.contract.series import Encoding, Quantity, Series
-from flexiciency.store.deliveries import SentPod
+from flexiciency.delivery.aggregates import Wanted, aggregates_object
+from flexiciency.delivery.built import Built
+from flexiciency.domain.provision import AGGREGATED, INDIVIDUAL
+from flexiciency.store import aggregates
 from flexiciency.store.release import Asked, Rested, release
 from flexiciency.store.transaction import Row, Transaction
 from flexiciency.store.values import STEPS
 
-
-@dataclass(slots=True)
-class Built:
-    """The object of a delivery, and by PoD the number of its values and their consents once its chunks were read."""
-
-    object_id: str
-    chunks: Iterator[bytes]
-    counts: dict[str, int] = field(default_factory=dict)
-    consents: Rested = field(default_factory=dict)
-
-    @property
-    def pods(self) -> list[SentPod]:
-        """What is in it of each PoD."""
-        return [SentPod(pod, count, tuple(sorted(self.consents.get(pod, ())))) for pod, count in self.counts.items()]
+SERVICE_OF = {"ReceiveIndividualDataValue": INDIVIDUAL, "ReceiveAggregatedDataValue": AGGREGATED}
+"""By the push that carries values, the type of service whose agreements they leave under."""
 
 
-def build(tx: Transaction, delivery: Row, object_id: str) -> Built | None:
+def build(tx: Transaction, delivery: Row, object_id: str, aggregate_minimum: int) -> Built | None:
     """The object of a locked delivery; None when it is values of which none may leave any more."""
     if delivery.content is not None:
         return Built(delivery.object_id, iter((bytes(delivery.content),)))
+    if delivery.service_type != SERVICE_OF[delivery.operation]:
+        return None
+    if delivery.service_type == AGGREGATED:
+        return _aggregates(tx, delivery, object_id, aggregate_minimum)
     asked = Asked(
         delivery.agreement_id, Quantity(delivery.quantity), STEPS[delivery.time_step], delivery.value_start,
         delivery.value_end, time_zone=delivery.time_zone,
     )  # fmt: skip
     return values_object(tx, asked, object_id, selection=None)
+
+
+def _aggregates(tx: Transaction, delivery: Row, object_id: str, minimum: int) -> Built | None:
+    (members,) = tx.look_up(
+        aggregates.members(
+            delivery.agreement_id, delivery.value_start, delivery.value_end, time_zone=delivery.time_zone
+        )
+    )
+    wanted = Wanted(
+        agreement_id=delivery.agreement_id, requester_id=delivery.recipient_id, level=delivery.aggregation_level,
+        method=delivery.aggregation_method, quantity=Quantity(delivery.quantity), step=STEPS[delivery.time_step],
+        start=delivery.value_start, end=delivery.value_end, members=members, minimum=minimum, all_or_nothing=False,
+    )  # fmt: skip
+    return aggregates_object(tx, wanted, object_id, selection=None)
 
 
 def values_object(

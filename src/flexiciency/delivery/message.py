@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from flexiciency.contract.ids import new_id
-from flexiciency.delivery.build import Built, build
+from flexiciency.delivery.build import build
+from flexiciency.delivery.built import Built
 from flexiciency.soap.outgoing import Body, body_of
 from flexiciency.store import deliveries
 from flexiciency.store.transaction import Row, Transaction
@@ -27,15 +28,15 @@ class Leaving:
 Wrap = Callable[[Iterator[bytes]], Iterator[bytes]]
 
 
-def mark_leaving(tx: Transaction, delivery: Row, wrap: Wrap, now: datetime) -> Leaving | None:
+def mark_leaving(tx: Transaction, delivery: Row, wrap: Wrap, now: datetime, aggregate_minimum: int) -> Leaving | None:
     """Mark a locked delivery Sent, or withheld (None) when it is values of which none may leave any more."""
     message_id = delivery.message_id
-    built = build(tx, delivery, delivery.object_id)
+    built = build(tx, delivery, delivery.object_id, aggregate_minimum)
     body = _body(built, wrap)
     if built and body and delivery.body_digest not in (None, body.digest):
         body.close()
         message_id = new_message_id()
-        built = build(tx, delivery, new_id())
+        built = build(tx, delivery, new_id(), aggregate_minimum)
         body = _body(built, wrap)
     if built is None or body is None:
         deliveries.mark_withheld(tx, delivery.id, "no value may leave any more", now)
@@ -43,7 +44,7 @@ def mark_leaving(tx: Transaction, delivery: Row, wrap: Wrap, now: datetime) -> L
         return None
     deliveries.mark_sent(
         tx, delivery.id, message_id=message_id, object_id=built.object_id, digest=body.digest,
-        pods=built.pods, now=now,
+        sent=built.sent, now=now,
     )  # fmt: skip
     return Leaving(message_id, body)
 

@@ -18,9 +18,13 @@ class Outbox:
         """Queue an object's canonical XML for an operation of the Market Player interface."""
         self._queue(tx, recipient_id, operation, content, object_id, now)
 
-    def push_values(self, tx: Transaction, recipient_id: str, values: Values, object_id: str, now: datetime) -> None:
-        """Queue values; which of them leave is decided when the message is marked Sent."""
-        self._queue(tx, recipient_id, "ReceiveIndividualDataValue", values, object_id, now)
+    def push_values(
+        self, tx: Transaction, recipient_id: str, values: Values, object_id: str, now: datetime,
+        *, aggregated: bool = False,
+    ) -> None:  # fmt: skip
+        """Queue values, or their aggregates; which of them leave is decided when the message is marked Sent."""
+        operation = "ReceiveAggregatedDataValue" if aggregated else "ReceiveIndividualDataValue"
+        self._queue(tx, recipient_id, operation, values, object_id, now)
 
     def _queue(
         self, tx: Transaction, recipient_id: str, operation: str, what: bytes | Values, object_id: str, now: datetime

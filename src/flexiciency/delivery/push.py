@@ -58,6 +58,7 @@ class Sender:
     addresses: PushAddresses
     attempts: int
     clock: Callable[[], datetime]
+    aggregate_minimum: int
 
 
 class Pusher:
@@ -115,7 +116,7 @@ class Pusher:
             operation = operation_of(f"urn:flexiciency:{MARKET_PLAYER}:1:{delivery.operation}")
             if operation is None:
                 raise ValueError(f"delivery {delivery_id} is for no operation: {delivery.operation}")
-            leaving = mark_leaving(tx, delivery, _wrapper(operation), now)
+            leaving = mark_leaving(tx, delivery, _wrapper(operation), now, self._sender.aggregate_minimum)
             if leaving is None:
                 return None
             recipient = MARKET_PLAYER_URN + delivery.recipient_id

@@ -4,6 +4,7 @@ from datetime import date, datetime, timedelta
 
 from flexiciency.contract.ids import new_id
 from flexiciency.delivery.outbox import Outbox
+from flexiciency.domain.provision import AGGREGATED, INDIVIDUAL
 from flexiciency.domain.values import local_day
 from flexiciency.store import agreements, deliveries
 from flexiciency.store.database import Database
@@ -20,7 +21,7 @@ def queue_days(database: Database, outbox: Outbox, start: date, end: date, now: 
     for offset in range((end - start).days):
         day = start + timedelta(days=offset)
         with transaction(database) as tx:
-            (rows,) = tx.look_up(agreements.to_deliver(day, day + timedelta(days=1)))
+            (rows,) = tx.look_up(agreements.to_deliver(day, day + timedelta(days=1), (INDIVIDUAL, AGGREGATED)))
         for agreement in rows:
             queued += _queue(database, outbox, agreement, day, now)
     return queued
@@ -32,5 +33,6 @@ def _queue(database: Database, outbox: Outbox, agreement: Row, day: date, now: d
         _, earlier = tx.read(agreements.lock(agreement.id), deliveries.of_values(values))
         if earlier:
             return 0
-        outbox.push_values(tx, agreement.requester_id, values, new_id(), now)
+        aggregated = agreement.service_type == AGGREGATED
+        outbox.push_values(tx, agreement.requester_id, values, new_id(), now, aggregated=aggregated)
     return 1

@@ -6,18 +6,24 @@ or the difference between two intervals would tell about that PoD alone.
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from hashlib import sha256
-from itertools import groupby
+from itertools import groupby, pairwise
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
-from flexiciency.contract.series import Quality, Series
+from flexiciency.contract.series import Quality, Series, TimeStep, instant_of
 from flexiciency.domain.reasons import Reason, ReasonCode, reason
+from flexiciency.domain.values import day_starts
 
 _PARTS = {"Country": 1, "City": 2, "Street": 3}
 _LONGEST = 200  # com:Identifier
+
+SMALLEST_GROUP = 5
+"""PoDs of a group that may be served without the consent of them all, unless the operator sets another number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +93,29 @@ def aggregated(members: Iterable[tuple[str, Series]], grid: NDArray[np.int64], m
             _add(groups[group_id], series, grid, counted)
     every = (_finished(group_id, groups[group_id], grid, method) for group_id in sorted(groups))
     return [one for one in every if len(one.starts)]
+
+
+def edges(start: datetime, end: datetime, zone: str, step: TimeStep) -> NDArray[np.int64]:
+    """Starts of the intervals of the local days that [start, end) touches, and the end of the last one.
+
+    In seconds since 1970 UTC: the grid of `aggregated` is all but the last.
+    """
+    first, last = (instant.astimezone(ZoneInfo(zone)).date() for instant in (start, end))
+    days = day_starts(first, last + timedelta(days=2), zone)
+    if step is TimeStep.P1D:
+        return days
+    parts = [np.arange(since, until, step.seconds) for since, until in pairwise(days.tolist())]
+    return np.concatenate([*parts, days[-1:]])
+
+
+def runs(aggregate: Aggregate, edges: NDArray[np.int64]) -> list[tuple[slice, datetime, datetime]]:
+    """The stretches [start, end) in which its values follow each other without a gap, and which values these are."""
+    at = np.searchsorted(edges, aggregate.starts)
+    bounds = [0, *(np.flatnonzero(np.diff(at) > 1) + 1).tolist(), len(at)]
+    return [
+        (slice(first, last), instant_of(int(edges[at[first]])), instant_of(int(edges[at[last - 1] + 1])))
+        for first, last in pairwise(bounds)
+    ]
 
 
 def refusal(

@@ -17,6 +17,10 @@ class Happening(Enum):
     REJECTED = "The DSO rejected it for {pods} ({code}): {text}"
     TOLD = "{object} was sent to {third_party}."
     RELEASED = "{count} values of {pods}, from {start} to {end}, left for {third_party} under agreement {agreement}."
+    AGGREGATED = (
+        "Aggregates over {count} values of {pods}, from {start} to {end}, left for {third_party} under agreement "
+        "{agreement}."
+    )
     REVOKED = "Customer {customer} revoked it for {pods}. {statement}"
     OCCUPANT_CHANGED = "By the PoD master data, customer {customer} no longer holds {pods}: nothing later may leave."
     EXPIRED = "Its days are over for {pods}: nothing later may leave."

@@ -7,6 +7,9 @@ Queued ──► Sent ──► AcknowledgedOK | AcknowledgedPartly | Acknowledg
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+INDIVIDUAL, AGGREGATED = "IndividualDataProvision", "AggregatedDataProvision"
+"""The types of service that give values."""
+
 
 @dataclass(frozen=True, slots=True)
 class PodStatus:

@@ -4,17 +4,20 @@ from functools import partial
 
 from flexiciency.contract.catalogue import B2B as INTERFACE
 from flexiciency.contract.catalogue import MARKET_PLAYER, operations
-from flexiciency.services import activation, agreement, flexibility, provision
+from flexiciency.services import activation, aggregates, agreement, flexibility, provision
 from flexiciency.services.mailbox import Mailbox
 from flexiciency.services.replies import B2B
 from flexiciency.soap.spyne_service import Handler
 
 _PUSHES = frozenset(row.name for row in operations(MARKET_PLAYER) if not row.of_market_place)
-_MAILBOX = Mailbox(B2B, "b2bo", f"urn:flexiciency:{INTERFACE}-operations:1", _PUSHES)
 
 
-def handlers(provider_id: str) -> dict[str, Handler]:
-    """The offered operations of b2b.wsdl for the provider with this MPL-REG id."""
+def handlers(provider_id: str, aggregate_minimum: int) -> dict[str, Handler]:
+    """The offered operations of b2b.wsdl for the provider with this MPL-REG id.
+
+    `aggregate_minimum` PoDs at least stand behind an aggregate (decision 10).
+    """
+    namespace = f"urn:flexiciency:{INTERFACE}-operations:1"
     return {
         "Ping": provision.ping,
         "RequestDsoServiceActivation": partial(activation.request_dso_service_activation, provider_id),
@@ -25,8 +28,10 @@ def handlers(provider_id: str) -> dict[str, Handler]:
         "EndServiceActivationAgreement": agreement.end,
         "RequestIndividualDataValues": provision.request_values,
         "AcknowledgeIndividualData": provision.acknowledge,
+        "RequestAggregatedDataValues": partial(aggregates.request_values, aggregate_minimum),
+        "AcknowledgeAggregatedData": aggregates.acknowledge,
         "RequestTechnicalValidation": partial(flexibility.request_technical_validation, provider_id),
         "AnswerTechnicalValidation": flexibility.answer_technical_validation,
         "ReadMessageStatus": provision.status,
-        **_MAILBOX.handlers,
+        **Mailbox(B2B, "b2bo", namespace, _PUSHES, aggregate_minimum).handlers,
     }

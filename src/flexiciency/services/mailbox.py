@@ -7,6 +7,7 @@ from typing import Any
 from flexiciency.contract.catalogue import MARKET_PLAYER
 from flexiciency.delivery.build import wrapped
 from flexiciency.delivery.message import mark_leaving
+from flexiciency.domain.aggregation import SMALLEST_GROUP
 from flexiciency.errors import ReferenceUnknown
 from flexiciency.services.exchange import transaction_of
 from flexiciency.services.replies import receipt
@@ -20,11 +21,19 @@ from flexiciency.store.transaction import Row, Transaction
 class Mailbox:
     """PeekMailbox and ConfirmMailbox of one interface; `operations` are the pushes that may wait in it."""
 
-    def __init__(self, types: SimpleNamespace, prefix: str, namespace: str, operations: frozenset[str]) -> None:
+    def __init__(
+        self,
+        types: SimpleNamespace,
+        prefix: str,
+        namespace: str,
+        operations: frozenset[str],
+        aggregate_minimum: int = SMALLEST_GROUP,
+    ) -> None:
         self._types = types
         self._prefix = prefix
         self._declared = f'xmlns:{prefix}="{namespace}"'
         self._operations = operations
+        self._aggregate_minimum = aggregate_minimum
 
     @property
     def handlers(self) -> dict[str, Handler]:
@@ -71,7 +80,7 @@ class Mailbox:
 
     def _item(self, tx: Transaction, call: Call, delivery: Row) -> Iterator[bytes] | None:
         """The delivery as a MailboxItem, marked Sent."""
-        leaving = mark_leaving(tx, delivery, lambda chunks: chunks, call.now)
+        leaving = mark_leaving(tx, delivery, lambda chunks: chunks, call.now, self._aggregate_minimum)
         if leaving is None:
             return None
         action, prefix = f"urn:flexiciency:{MARKET_PLAYER}:1:{delivery.operation}", self._prefix

@@ -7,7 +7,7 @@ from flexiciency import __version__
 from flexiciency.contract.ids import new_id
 from flexiciency.contract.series import Encoding, Quantity, TimeStep
 from flexiciency.delivery.build import values_object, wrapped
-from flexiciency.domain.provision import PodStatus, pod_status
+from flexiciency.domain.provision import INDIVIDUAL, PodStatus, pod_status
 from flexiciency.errors import ReferenceUnknown, StateConflict, ValuesInvalid
 from flexiciency.services.agreement import own_agreement
 from flexiciency.services.exchange import transaction_of
@@ -15,9 +15,13 @@ from flexiciency.services.replies import B2B, receipt, seconds
 from flexiciency.soap.endpoint import Call
 from flexiciency.store import agreements, deliveries
 from flexiciency.store.release import Asked
-from flexiciency.store.transaction import Transaction
+from flexiciency.store.transaction import Row, Transaction
 
-_B2BO = 'xmlns:b2bo="urn:flexiciency:b2b-operations:1"'
+B2BO = 'xmlns:b2bo="urn:flexiciency:b2b-operations:1"'
+_CARRY = {
+    "IND-DAT-VAL": ("ReceiveIndividualDataValue", "RequestIndividualDataValues"),
+    "AGG-DAT-VAL": ("ReceiveAggregatedDataValue", "RequestAggregatedDataValues"),
+}
 
 
 def ping(call: Call, _message: Any = None) -> Any:
@@ -28,10 +32,12 @@ def ping(call: Call, _message: Any = None) -> Any:
 def request_values(call: Call, message: Any) -> Iterator[bytes]:
     """IND-DAT-VAL of what may leave now under an agreement.
 
-    Raises ReferenceUnknown, ValuesInvalid for an empty period, StateConflict when nothing may leave.
+    Raises ReferenceUnknown, ValuesInvalid for an empty period, StateConflict when nothing may leave or the agreement is
+    of another service than individual data.
     """
     selection, tx = message.IndividualDataSelection, transaction_of(call)
     agreement = own_agreement(call, message.AgreementId)
+    must_be_of(agreement, INDIVIDUAL, call)
     start, end = selection.Period.Start, selection.Period.End
     if end <= start:
         raise ValuesInvalid(
@@ -50,10 +56,10 @@ def request_values(call: Call, message: Any) -> Iterator[bytes]:
             path="RequestIndividualDataValues/IndividualDataSelection",
         )
     name = "b2bo:RequestIndividualDataValuesResponse"
-    yield from wrapped(f"<{name} {_B2BO}>".encode(), built.chunks, f"</{name}>".encode())
+    yield from wrapped(f"<{name} {B2BO}>".encode(), built.chunks, f"</{name}>".encode())
     deliveries.store_answered(
         tx, recipient_id=call.speaker.id, operation=call.operation.name, object_id=object_id,
-        what=deliveries.Values(agreement.id, start, end), pods=built.pods, now=call.now,
+        what=deliveries.Values(agreement.id, start, end), sent=built.sent, now=call.now,
         relates_to=call.message.addressing.message_id,
     )  # fmt: skip
 
@@ -62,23 +68,36 @@ def acknowledge(call: Call, message: Any) -> Any:
     """IND-DAT-ACK: OK or KO per PoD of a delivery. Raises ReferenceUnknown for one that was not sent to the caller."""
     acknowledgement, tx = message.IndividualDataAcknowledgement, transaction_of(call)
     reference = acknowledgement.IndividualDataValueRef
-    (rows,) = tx.read(deliveries.by_object(reference))
-    if not rows or rows[0].recipient_id != call.speaker.id:
-        raise ReferenceUnknown(
-            f"No IND-DAT-VAL {reference} was delivered to {call.speaker.id}.",
-            path="AcknowledgeIndividualData/IndividualDataAcknowledgement/IndividualDataValueRef",
-        )
-    (delivery,) = rows
+    path = "AcknowledgeIndividualData/IndividualDataAcknowledgement"
+    delivery = delivered(call, reference, "IND-DAT-VAL", f"{path}/IndividualDataValueRef")
     (sent,) = tx.look_up(deliveries.sent_pods(delivery.id))
-    acknowledged = [_pod_status(of_pod) for of_pod in acknowledgement.PodAcknowledgement]
+    acknowledged = [(of_pod.PoD, *status_of(of_pod.Acknowledgement)) for of_pod in acknowledgement.PodAcknowledgement]
     strangers = {pod for pod, *_ in acknowledged} - {row.pod for row in sent}
     if strangers:
         raise ReferenceUnknown(
             f"PoD {min(strangers)} is not in IND-DAT-VAL {reference}. Acknowledge what was received.",
-            path="AcknowledgeIndividualData/IndividualDataAcknowledgement/PodAcknowledgement/PoD",
+            path=f"{path}/PodAcknowledgement/PoD",
         )
     deliveries.acknowledge(tx, delivery.id, acknowledged, call.now)
     return B2B.AcknowledgeIndividualDataResponse(Receipt=receipt(B2B, call))
+
+
+def delivered(call: Call, reference: str, bo_id: str, path: str) -> Row:
+    """The delivery to the caller that carried this object of a kind, locked. Raises ReferenceUnknown."""
+    (rows,) = transaction_of(call).read(deliveries.by_object(reference))
+    if not rows or rows[0].recipient_id != call.speaker.id or rows[0].operation not in _CARRY[bo_id]:
+        raise ReferenceUnknown(f"No {bo_id} {reference} was delivered to {call.speaker.id}.", path=path)
+    return rows[0]
+
+
+def must_be_of(agreement: Row, service_type: str, call: Call) -> None:
+    """An agreement gives the data of its own type of service only. Raises StateConflict."""
+    if agreement.service_type != service_type:
+        raise StateConflict(
+            f"Agreement {agreement.id} is of {agreement.service_type}, and {call.operation.name} gives values of "
+            f"{service_type} only. Use the operation of the agreed service.",
+            path=f"{call.operation.name}/AgreementId",
+        )
 
 
 def status(call: Call, message: Any) -> Any:
@@ -100,9 +119,9 @@ def _pods(tx: Transaction, agreement_id: str, selection: Any) -> tuple[str, ...]
     return (*(place.PoD or ()), *(row.pod for row in held))
 
 
-def _pod_status(of_pod: Any) -> tuple[str, str, str | None]:
-    statuses = [
-        PodStatus(each.Status == "OK", each.Reason.Code if each.Reason else None) for each in of_pod.Acknowledgement
-    ]
-    decided = pod_status(statuses)
-    return of_pod.PoD, "OK" if decided.accepted else "KO", decided.reason_code
+def status_of(acknowledgements: Any) -> tuple[str, str | None]:
+    """OK or KO, and the reason code of a KO, of all that was said of one PoD or aggregate."""
+    decided = pod_status([
+        PodStatus(each.Status == "OK", each.Reason.Code if each.Reason else None) for each in acknowledgements
+    ])  # fmt: skip
+    return "OK" if decided.accepted else "KO", decided.reason_code

@@ -36,7 +36,7 @@ GROUP BY ap.pod, ap.pod_id, d.customer_consent_mandatory
 """
 
 _STORED = """
-SELECT g.*, d.by_hand,
+SELECT g.*, d.by_hand, d.service_type, d.aggregation_level, d.aggregation_method,
     (SELECT array_agg(p.pod ORDER BY p.pod) FROM agreement_pod gp JOIN pod p ON p.id = gp.pod_id
      WHERE gp.agreement_id = g.id) AS pods,
     (SELECT array_agg(consent_id ORDER BY consent_id) FROM agreement_consent gc WHERE gc.agreement_id = g.id)
@@ -103,10 +103,12 @@ WHERE gp.agreement_id = %(id)s
 """
 
 _TO_DELIVER = """
-SELECT DISTINCT g.id, g.requester_id, p.time_zone
-FROM agreement g JOIN agreement_pod gp ON gp.agreement_id = g.id JOIN pod p ON p.id = gp.pod_id
+SELECT DISTINCT g.id, g.requester_id, p.time_zone, d.service_type
+FROM agreement g JOIN service_description d ON d.id = g.service_description_id
+JOIN agreement_pod gp ON gp.agreement_id = g.id JOIN pod p ON p.id = gp.pod_id
 JOIN market_player_registration r ON r.id = g.requester_id AND r.status = 'Active'
 WHERE g.status IN ('Validated', 'Ended') AND g.validation_date IS NOT NULL
+  AND d.service_type = ANY(%(service_types)s)
   AND g.start_date < %(end)s AND g.end_date > %(start)s
 ORDER BY g.id, p.time_zone
 """
@@ -128,7 +130,7 @@ def confirmed_of(rows: list[Row]) -> dict[str, ConfirmedPod]:
 
 
 def stored(agreement_id: str) -> Query:
-    """An agreement with its PoDs, consents and selections, and whether its service is decided by hand."""
+    """An agreement with its PoDs, consents and selections, and its service's type, aggregation and `by_hand`."""
     return Query(_STORED, {"id": agreement_id})
 
 
@@ -209,6 +211,9 @@ def pods_held(agreement_id: str, customers: Iterable[str], start: datetime, end:
     return Query(_HELD, {"id": agreement_id, "customers": list(customers), "period": period})
 
 
-def to_deliver(start: date, end: date) -> Query:
-    """Validated agreements of Active requesters that cover any local day of [start, end), by zone of their PoDs."""
-    return Query(_TO_DELIVER, {"start": start, "end": end})
+def to_deliver(start: date, end: date, service_types: Iterable[str]) -> Query:
+    """Validated agreements of Active requesters that cover any local day of [start, end), by zone of their PoDs.
+
+    Of services of these types, which each row names.
+    """
+    return Query(_TO_DELIVER, {"start": start, "end": end, "service_types": list(service_types)})

@@ -28,8 +28,9 @@ VALUES (%(id)s, %(recipient_id)s, %(operation)s, 'Queued', %(content)s, %(agreem
 _LOCKED = """
 SELECT d.id, d.recipient_id, d.operation, d.state, d.content, d.agreement_id, lower(d.value_period) AS value_start,
 upper(d.value_period) AS value_end, d.time_zone, d.object_id, d.message_id, d.relates_to, d.attempts, d.body_digest,
-d.received_at, a.quantity, a.time_step
-FROM delivery d LEFT JOIN agreement a ON a.id = d.agreement_id WHERE d.id = %(id)s FOR UPDATE OF d
+d.received_at, a.quantity, a.time_step, s.service_type, s.aggregation_level, s.aggregation_method
+FROM delivery d LEFT JOIN agreement a ON a.id = d.agreement_id
+LEFT JOIN service_description s ON s.id = a.service_description_id WHERE d.id = %(id)s FOR UPDATE OF d
 """
 
 _STRANDED = """
@@ -64,6 +65,12 @@ SELECT %(id)s, p.id, s.count, ARRAY(SELECT json_array_elements_text(s.consents::
 FROM unnest(%(pods)s::text[], %(counts)s::int[], %(consents)s::text[]) AS s(pod, count, consents)
 JOIN pod p ON p.pod = s.pod
 """
+_CLEAR_AGGREGATES = "DELETE FROM delivery_aggregate WHERE delivery_id = %(id)s"
+_INSERT_AGGREGATES = """
+INSERT INTO delivery_aggregate (delivery_id, aggregation_id, value_count, pods)
+SELECT %(id)s, aggregation_id, count, pods
+FROM unnest(%(ids)s::text[], %(counts)s::int[], %(pods)s::int[]) AS a(aggregation_id, count, pods)
+"""
 _RECEIVED = """
 UPDATE delivery SET received_at = %(now)s, state = CASE state WHEN 'Dead' THEN 'Sent' ELSE state END
 WHERE id = %(id)s AND received_at IS NULL
@@ -83,7 +90,8 @@ WHERE id = %(id)s
 """
 
 _BY_OBJECT = """
-SELECT d.id, d.recipient_id, d.message_id, d.state FROM delivery d WHERE d.object_id = %(object_id)s FOR UPDATE
+SELECT d.id, d.recipient_id, d.operation, d.message_id, d.state FROM delivery d
+WHERE d.object_id = %(object_id)s FOR UPDATE
 """
 _SENT_PODS = """
 SELECT p.pod, p.id FROM delivery_pod dp JOIN pod p ON p.id = dp.pod_id WHERE dp.delivery_id = %(id)s
@@ -93,12 +101,23 @@ UPDATE delivery_pod dp SET status = a.status, reason_code = a.code
 FROM unnest(%(pods)s::text[], %(statuses)s::text[], %(codes)s::text[]) AS a(pod, status, code)
 JOIN pod p ON p.pod = a.pod WHERE dp.delivery_id = %(id)s AND dp.pod_id = p.id
 """
+_SENT_AGGREGATES = "SELECT aggregation_id FROM delivery_aggregate WHERE delivery_id = %(id)s"
+_ACKNOWLEDGE_AGGREGATES = """
+UPDATE delivery_aggregate da SET status = a.status, reason_code = a.code
+FROM unnest(%(ids)s::text[], %(statuses)s::text[], %(codes)s::text[]) AS a(aggregation_id, status, code)
+WHERE da.delivery_id = %(id)s AND da.aggregation_id = a.aggregation_id
+"""
+# Of an AGG-DAT-VAL the aggregates are acknowledged, not the PoDs behind them.
 _ACKNOWLEDGE = """
 UPDATE delivery d SET acknowledged_at = %(now)s, received_at = coalesce(received_at, %(now)s),
     state = CASE WHEN s.ok = s.asked THEN 'AcknowledgedOK' WHEN s.ok = 0 AND s.ko = s.asked THEN 'AcknowledgedKO'
             ELSE 'AcknowledgedPartly' END
 FROM (SELECT count(*) AS asked, count(*) FILTER (WHERE status = 'OK') AS ok,
-             count(*) FILTER (WHERE status = 'KO') AS ko FROM delivery_pod WHERE delivery_id = %(id)s) s
+             count(*) FILTER (WHERE status = 'KO') AS ko
+      FROM (SELECT status FROM delivery_aggregate WHERE delivery_id = %(id)s
+            UNION ALL
+            SELECT status FROM delivery_pod WHERE delivery_id = %(id)s
+              AND NOT EXISTS (SELECT FROM delivery_aggregate WHERE delivery_id = %(id)s)) part) s
 WHERE d.id = %(id)s
 """
 
@@ -131,6 +150,21 @@ class SentPod(NamedTuple):
     consents: tuple[str, ...] = ()
 
 
+class SentAggregate(NamedTuple):
+    """Of an aggregate in a message: its AggregationId, the number of its values and of the PoDs behind it."""
+
+    id: str
+    values: int
+    pods: int
+
+
+class Sent(NamedTuple):
+    """What is in a message of values: by PoD, of aggregates the PoDs behind them, and by aggregate."""
+
+    pods: list[SentPod]
+    aggregates: list[SentAggregate]
+
+
 def queue(
     tx: Transaction, *, recipient_id: str, operation: str, object_id: str, what: bytes | Values, now: datetime,
     relates_to: str | None = None,
@@ -155,7 +189,8 @@ def of_values(values: Values) -> Query:
     """
     return Query(
         "SELECT d.id FROM delivery d WHERE d.agreement_id = %(agreement_id)s AND d.value_period = %(period)s "
-        "AND (d.time_zone IS NULL OR d.time_zone = %(time_zone)s) AND d.operation = 'ReceiveIndividualDataValue' "
+        "AND (d.time_zone IS NULL OR d.time_zone = %(time_zone)s) "
+        "AND d.operation IN ('ReceiveIndividualDataValue', 'ReceiveAggregatedDataValue') "
         "AND NOT (d.state = 'Dead' AND d.sent_at IS NULL AND d.received_at IS NOT NULL)",
         {
             "agreement_id": values.agreement_id,
@@ -171,7 +206,7 @@ def stranded(before: datetime) -> Query:
 
 
 def locked(delivery_id: UUID) -> Query:
-    """A delivery with the quantity and time step (seconds) of its agreement, locked until the transaction ends."""
+    """A delivery, locked until the transaction ends, with its agreement's quantity, time step (seconds) and service."""
     return Query(_LOCKED, {"id": delivery_id})
 
 
@@ -187,29 +222,35 @@ def count_waiting(recipient_id: str, operations: Iterable[str]) -> Query:
 
 def mark_sent(
     tx: Transaction, delivery_id: UUID, *, message_id: str, object_id: str, digest: bytes | None,
-    pods: Iterable[SentPod], now: datetime,
+    sent: Sent, now: datetime,
 ) -> None:  # fmt: skip
-    """Sent, with what is in the message of each PoD; `digest` is its Body's."""
+    """Sent, with what is in the message; `digest` is its Body's."""
     tx.write(_SENT, id=delivery_id, now=now, message_id=message_id, object_id=object_id, digest=digest)
-    sent = list(pods)
-    if sent:
+    pods, groups = sent
+    if pods:
         tx.write(_CLEAR_PODS, id=delivery_id)
         tx.write(
-            _INSERT_PODS, id=delivery_id, pods=[one.pod for one in sent], counts=[one.values for one in sent],
-            consents=[json.dumps(one.consents) for one in sent],
+            _INSERT_PODS, id=delivery_id, pods=[one.pod for one in pods], counts=[one.values for one in pods],
+            consents=[json.dumps(one.consents) for one in pods],
+        )  # fmt: skip
+    if groups:
+        tx.write(_CLEAR_AGGREGATES, id=delivery_id)
+        tx.write(
+            _INSERT_AGGREGATES, id=delivery_id, ids=[one.id for one in groups], counts=[one.values for one in groups],
+            pods=[one.pods for one in groups],
         )  # fmt: skip
 
 
 def store_answered(
     tx: Transaction, *, recipient_id: str, operation: str, object_id: str, what: Values,
-    pods: Iterable[SentPod], now: datetime, relates_to: str,
+    sent: Sent, now: datetime, relates_to: str,
 ) -> None:  # fmt: skip
     """Store values that a reply gives to the request `relates_to`: Sent and received, so that they are acknowledged."""
     identifier = queue(
         tx, recipient_id=recipient_id, operation=operation, object_id=object_id, what=what, now=now,
         relates_to=relates_to,
     )  # fmt: skip
-    mark_sent(tx, identifier, message_id=new_message_id(), object_id=object_id, digest=None, pods=pods, now=now)
+    mark_sent(tx, identifier, message_id=new_message_id(), object_id=object_id, digest=None, sent=sent, now=now)
     mark_received(tx, identifier, now)
 
 
@@ -261,6 +302,23 @@ def acknowledge(tx: Transaction, delivery_id: UUID, pods: Iterable[tuple[str, st
     rows = list(pods)
     tx.write(
         _ACKNOWLEDGE_PODS, id=delivery_id, pods=[r[0] for r in rows], statuses=[r[1] for r in rows],
+        codes=[r[2] for r in rows],
+    )  # fmt: skip
+    tx.write(_ACKNOWLEDGE, id=delivery_id, now=now)
+
+
+def sent_aggregates(delivery_id: UUID) -> Query:
+    """Aggregates that a delivery carried."""
+    return Query(_SENT_AGGREGATES, {"id": delivery_id})
+
+
+def acknowledge_aggregates(
+    tx: Transaction, delivery_id: UUID, aggregates: Iterable[tuple[str, str, str | None]], now: datetime
+) -> None:
+    """Store (AggregationId, OK or KO, reason code) of an acknowledgement, and the state that follows from all."""
+    rows = list(aggregates)
+    tx.write(
+        _ACKNOWLEDGE_AGGREGATES, id=delivery_id, ids=[r[0] for r in rows], statuses=[r[1] for r in rows],
         codes=[r[2] for r in rows],
     )  # fmt: skip
     tx.write(_ACKNOWLEDGE, id=delivery_id, now=now)

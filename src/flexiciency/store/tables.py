@@ -45,7 +45,9 @@ from flexiciency.store.tables_market import (
     publication_key,
 )
 from flexiciency.store.tables_message import (
+    aggregate_served,
     delivery,
+    delivery_aggregate,
     delivery_pod,
     exchange,
     message,
@@ -56,6 +58,7 @@ from flexiciency.store.tables_message import (
 __all__ = [
     "activation",
     "activation_pod",
+    "aggregate_served",
     "agreement",
     "agreement_consent",
     "agreement_pod",
@@ -70,6 +73,7 @@ __all__ = [
     "consent_scope",
     "customer_channel",
     "delivery",
+    "delivery_aggregate",
     "delivery_pod",
     "directory_change",
     "directory_number",

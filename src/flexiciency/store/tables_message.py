@@ -19,7 +19,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import TSTZRANGE
+from sqlalchemy.dialects.postgresql import TSTZMULTIRANGE, TSTZRANGE
 
 from flexiciency.store.columns import Instant, key, metadata, one_of, optional, required
 
@@ -92,7 +92,31 @@ delivery_pod = Table(
     Index(None, "pod_id"),
     Index(None, "consents", postgresql_using="gin"),
     one_of("status", "OK", "KO"),
-    comment="IND-DAT-VAL by PoD, the consents that released its values, and what IND-DAT-ACK said of it",
+    comment="IND-DAT-VAL by PoD, the consents that released its values, and what IND-DAT-ACK said of it; "
+    "of AGG-DAT-VAL, the PoDs behind it",
+)
+
+delivery_aggregate = Table(
+    "delivery_aggregate",
+    metadata,
+    key("delivery_id", Uuid, ForeignKey("delivery.id")),
+    key("aggregation_id", Text),
+    required("value_count", Integer),
+    required("pods", Integer),
+    optional("status", Text),
+    optional("reason_code", Text),
+    one_of("status", "OK", "KO"),
+    comment="AGG-DAT-VAL by aggregate, the number of PoDs behind it, and what AGG-DAT-ACK said of it",
+)
+
+aggregate_served = Table(
+    "aggregate_served",
+    metadata,
+    key("requester_id", Text, ForeignKey("market_player_registration.id")),
+    key("group_hash", LargeBinary),
+    required("pods", ARRAY(Text)),
+    required("served", TSTZMULTIRANGE),
+    comment="Decision 10: the groups of PoDs whose aggregates a requester was served, and for which intervals",
 )
 
 # No foreign keys from a reply to its request and from an exchange to its reply: one statement inserts all three.

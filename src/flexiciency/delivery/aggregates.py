@@ -1,0 +1,140 @@
+"""AGG-DAT-VAL of what may leave now: released values, aggregated, in groups that decision 10 lets out (D2.3, 2.6)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flexiciency.contract.codec import Aggregate as Written
+from flexiciency.contract.codec import AggregatesHeader
+from flexiciency.contract.codec_write import write_aggregates
+from flexiciency.contract.series import Encoding, Quantity, Series, TimeStep
+from flexiciency.delivery.built import Built
+from flexiciency.domain.aggregation import Aggregate, Place, aggregated, aggregation_id, edges, refusal, runs
+from flexiciency.domain.reasons import Reason
+from flexiciency.store import aggregates
+from flexiciency.store.aggregates import Group
+from flexiciency.store.deliveries import SentAggregate
+from flexiciency.store.release import Asked, Rested, release
+from flexiciency.store.transaction import Row, Transaction
+
+
+class GroupRefused(Exception):  # noqa: N818  a business refusal, which the caller answers
+    """A group may not be served to the requester."""
+
+    def __init__(self, identifier: str, reason: Reason) -> None:
+        super().__init__(f"{reason.code.value}: {reason.text} Aggregate {identifier}.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Aggregates of an agreement in [start, end) UTC over `members`, rows of `aggregates.members` in one time zone.
+
+    A group that may not leave is an error where `all_or_nothing`, and else left out.
+    """
+
+    agreement_id: str
+    requester_id: str
+    level: str
+    method: str
+    quantity: Quantity
+    step: TimeStep
+    start: datetime
+    end: datetime
+    members: list[Row]
+    minimum: int
+    all_or_nothing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """An aggregate, its values in stretches without a gap, and the group that it tells of."""
+
+    aggregate: Aggregate
+    series: list[Series]
+    group: Group
+
+
+def aggregates_object(
+    tx: Transaction, wanted: Wanted, object_id: str, *, selection: str | None, encoding: Encoding = Encoding.EXPLICIT
+) -> Built | None:
+    """AGG-DAT-VAL of what may leave of `wanted`, remembered as served; None when that is nothing.
+
+    Raises GroupRefused. Nobody else serves the requester aggregates until the transaction ends.
+    """
+    if not wanted.members:
+        return None
+    aggregates.lock(tx, wanted.requester_id)
+    rested: Rested = {}
+    parts = _allowed(tx, wanted, _parts(wanted, _aggregated(tx, wanted, rested)), rested)
+    if not parts:
+        return None
+    header = AggregatesHeader(
+        id=object_id, agreement=wanted.agreement_id, selection=selection, quantity=wanted.quantity,
+        time_step=wanted.step, period_start=wanted.start, period_end=wanted.end, version=1, encoding=encoding,
+        aggregation_level=wanted.level, aggregation_method=wanted.method,
+    )  # fmt: skip
+    for part in parts:
+        part.group.serve(tx)
+    written = (Written(len(part.group.pods), series) for part in parts for series in part.series)
+    return Built(
+        object_id,
+        write_aggregates(header, written),
+        {pod: len(part.aggregate.starts) for part in parts for pod in sorted(part.group.pods)},
+        rested,
+        [SentAggregate(p.aggregate.aggregation_id, len(p.aggregate.starts), len(p.group.pods)) for p in parts],
+    )
+
+
+def _edges(wanted: Wanted) -> NDArray[np.int64]:
+    """Of what the agreement covers, however long the period asked for is."""
+    since, until = min(one.since for one in wanted.members), max(one.until for one in wanted.members)
+    return edges(since, until, wanted.members[0].time_zone, wanted.step)
+
+
+def _aggregated(tx: Transaction, wanted: Wanted, rested: Rested) -> list[Aggregate]:
+    """Every group of the members, of the values that may leave."""
+    group_of = {
+        one.pod: aggregation_id(wanted.level, Place(one.country, one.city, one.street), wanted.agreement_id)
+        for one in wanted.members
+    }
+    asked = Asked(
+        wanted.agreement_id, wanted.quantity, wanted.step, wanted.start, wanted.end, tuple(group_of),
+        wanted.members[0].time_zone,
+    )  # fmt: skip
+    released = ((group_of[series.pod], series) for series in release(tx, asked, rested))
+    return aggregated(released, _edges(wanted)[:-1], wanted.method)
+
+
+def _parts(wanted: Wanted, found: list[Aggregate]) -> Iterator[_Part]:
+    bounds = _edges(wanted)
+    for one in found:
+        stretches = runs(one, bounds)
+        series = [_series(wanted.step, one, rows, start) for rows, start, _ in stretches]
+        group = Group(wanted.requester_id, one.pods, tuple((start, end) for _, start, end in stretches))
+        yield _Part(one, series, group)
+
+
+def _series(step: TimeStep, aggregate: Aggregate, rows: slice, start: datetime) -> Series:
+    qualities = aggregate.qualities[rows]
+    return Series(
+        aggregate.aggregation_id, start, step, aggregate.values[rows], qualities if qualities.any() else None,
+        aggregate.starts[rows] if step is TimeStep.P1D else None,
+    )  # fmt: skip
+
+
+def _allowed(tx: Transaction, wanted: Wanted, parts: Iterator[_Part], rested: Rested) -> list[_Part]:
+    """Those that decision 10 lets out. Raises GroupRefused for another one where `all_or_nothing`."""
+    candidates = list(parts)
+    consented = frozenset(pod for pod, consents in rested.items() if consents)
+    served = tx.read(*(part.group.others() for part in candidates)) if candidates else []
+    allowed = []
+    for part, others in zip(candidates, served, strict=True):
+        against = refusal(part.group.pods, consented, [frozenset(row.pods) for row in others], wanted.minimum)
+        if against is None:
+            allowed.append(part)
+        elif wanted.all_or_nothing:
+            raise GroupRefused(part.aggregate.aggregation_id, against)
+    return allowed

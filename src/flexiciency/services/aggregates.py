@@ -1,0 +1,127 @@
+"""Aggregated data (D2.3, 2.6): AGG-DAT-VAL on request, and its acknowledgement."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+from flexiciency.contract.ids import new_id
+from flexiciency.contract.series import Encoding, Quantity, TimeStep
+from flexiciency.delivery.aggregates import GroupRefused, Wanted, aggregates_object
+from flexiciency.delivery.build import wrapped
+from flexiciency.delivery.built import Built
+from flexiciency.domain.provision import AGGREGATED
+from flexiciency.errors import ReferenceUnknown, StateConflict, ValuesInvalid
+from flexiciency.services.agreement import own_agreement
+from flexiciency.services.exchange import transaction_of
+from flexiciency.services.provision import B2BO, delivered, must_be_of, status_of
+from flexiciency.services.replies import B2B, receipt
+from flexiciency.soap.endpoint import Call
+from flexiciency.store import aggregates, deliveries
+from flexiciency.store.aggregates import Localization
+from flexiciency.store.transaction import Row
+from flexiciency.store.values import STEPS
+
+_SELECTION = "RequestAggregatedDataValues/AggregatedDataSelection"
+_LONGEST = timedelta(days=367)
+"""What one request covers at most: its grid is held in memory for each group."""
+
+
+def request_values(minimum: int, call: Call, message: Any) -> Iterator[bytes]:
+    """AGG-DAT-VAL of what may leave now under an agreement, in groups of at least `minimum` PoDs.
+
+    Raises ReferenceUnknown, ValuesInvalid for an empty period or one too long, StateConflict when nothing may leave, a
+    group may not, or what is asked for is not what was agreed.
+    """
+    selection, tx = message.AggregatedDataSelection, transaction_of(call)
+    agreement = own_agreement(call, message.AgreementId)
+    must_be_of(agreement, AGGREGATED, call)
+    _must_be_agreed(agreement, selection)
+    start, end = selection.Period.Start, selection.Period.End
+    wanted = Wanted(
+        agreement_id=agreement.id, requester_id=call.speaker.id, level=selection.AggregationLevel,
+        method=selection.AggregationMethod, quantity=Quantity(selection.Quantity),
+        step=TimeStep(selection.TimeStep), start=start, end=end, members=_members(call, agreement, selection),
+        minimum=minimum, all_or_nothing=True,
+    )  # fmt: skip
+    built = _built(call, wanted, selection)
+    name = "b2bo:RequestAggregatedDataValuesResponse"
+    yield from wrapped(f"<{name} {B2BO}>".encode(), built.chunks, f"</{name}>".encode())
+    deliveries.store_answered(
+        tx, recipient_id=call.speaker.id, operation=call.operation.name, object_id=built.object_id,
+        what=deliveries.Values(agreement.id, start, end), sent=built.sent, now=call.now,
+        relates_to=call.message.addressing.message_id,
+    )  # fmt: skip
+
+
+def acknowledge(call: Call, message: Any) -> Any:
+    """AGG-DAT-ACK: OK or KO per aggregate of a delivery. Raises ReferenceUnknown for one not sent to the caller."""
+    acknowledgement, tx = message.AggregatedDataAcknowledgement, transaction_of(call)
+    reference = acknowledgement.AggregatedDataValueRef
+    path = "AcknowledgeAggregatedData/AggregatedDataAcknowledgement"
+    delivery = delivered(call, reference, "AGG-DAT-VAL", f"{path}/AggregatedDataValueRef")
+    (sent,) = tx.look_up(deliveries.sent_aggregates(delivery.id))
+    acknowledged = [
+        (one.AggregationId, *status_of(one.Acknowledgement)) for one in acknowledgement.AggregateAcknowledgement
+    ]
+    strangers = {identifier for identifier, *_ in acknowledged} - {row.aggregation_id for row in sent}
+    if strangers:
+        raise ReferenceUnknown(
+            f"Aggregate {min(strangers)} is not in AGG-DAT-VAL {reference}. Acknowledge what was received.",
+            path=f"{path}/AggregateAcknowledgement/AggregationId",
+        )
+    deliveries.acknowledge_aggregates(tx, delivery.id, acknowledged, call.now)
+    return B2B.AcknowledgeAggregatedDataResponse(Receipt=receipt(B2B, call))
+
+
+def _must_be_agreed(agreement: Row, selection: Any) -> None:
+    """Raises StateConflict for another aggregation, quantity or step, ValuesInvalid for an empty period."""
+    for element, agreed in (
+        ("AggregationLevel", agreement.aggregation_level),
+        ("AggregationMethod", agreement.aggregation_method),
+        ("Quantity", agreement.quantity),
+        ("TimeStep", STEPS[agreement.time_step].value),
+    ):
+        if getattr(selection, element) != agreed:
+            raise StateConflict(
+                f"Agreement {agreement.id} is of {element} {agreed}, not {getattr(selection, element)}. Ask for that.",
+                path=f"{_SELECTION}/{element}",
+            )
+    if selection.Period.End <= selection.Period.Start:
+        raise ValuesInvalid("Period/End must be later than Period/Start.", path=f"{_SELECTION}/Period/End")
+
+
+def _members(call: Call, agreement: Row, selection: Any) -> list[Row]:
+    """PoDs of the agreement that are selected, all of one zone. Raises StateConflict, ValuesInvalid."""
+    place, period = selection.Localization, selection.Period
+    wanted = Localization(*(
+        tuple(named or ()) for named in (place.PoD, place.CustomerId, place.Country, place.City, place.Street)
+    ))  # fmt: skip
+    (members,) = transaction_of(call).look_up(aggregates.members(agreement.id, period.Start, period.End, wanted))
+    zones = sorted({one.time_zone for one in members})
+    if len(zones) > 1:
+        raise StateConflict(
+            f"The PoDs selected are in several time zones ({', '.join(zones)}), whose days are not the same. Select "
+            "those of one zone.",
+            path=f"{_SELECTION}/Localization",
+        )
+    if members and max(one.until for one in members) - min(one.since for one in members) > _LONGEST:
+        raise ValuesInvalid(
+            f"The agreement covers more than {_LONGEST.days} days of the period. Ask for it in parts.",
+            path=f"{_SELECTION}/Period",
+        )
+    return members
+
+
+def _built(call: Call, wanted: Wanted, selection: Any) -> Built:
+    encoding = Encoding(selection.Encoding or Encoding.EXPLICIT)
+    try:
+        built = aggregates_object(transaction_of(call), wanted, new_id(), selection=selection.Id, encoding=encoding)
+    except GroupRefused as refused:
+        raise StateConflict(f"{refused}", path=f"{_SELECTION}/Localization") from None
+    if built is None:
+        raise StateConflict(
+            f"Nothing of this selection may leave under agreement {wanted.agreement_id}: its PoDs have no interval in "
+            "common, or agreement and consents do not cover them. Check period and localization.",
+            path=_SELECTION,
+        )
+    return built
