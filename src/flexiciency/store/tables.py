@@ -52,6 +52,7 @@ from flexiciency.store.tables_message import (
     message_chunk,
     meter_value_block,
 )
+from flexiciency.store.tables_selection import selection
 
 __all__ = [
     "activation",
@@ -94,6 +95,7 @@ __all__ = [
     "publication",
     "publication_description",
     "publication_key",
+    "selection",
     "service_description",
     "technical_validation",
 ]
