@@ -36,6 +36,7 @@ from flexiciency.client.market_objects import (
 from flexiciency.client.market_place import MarketPlace, pages
 from flexiciency.client.market_player import MarketPlayer
 from flexiciency.client.objects import (
+    AggregatedSelection,
     Agreement,
     Authentication,
     Confirmation,
@@ -55,7 +56,9 @@ from flexiciency.client.objects import (
     Receipt,
     Scope,
     Selection,
+    ServedSelection,
     TechnicalValidation,
+    UnregulatedConfirmation,
 )
 from flexiciency.client.statistics import Counts
 from flexiciency.client.transport import ClientSettings
@@ -80,6 +83,7 @@ from flexiciency.wire.trust import TrustAnchors
 __all__ = [
     "MARKET_PLACE_URN",
     "Account",
+    "AggregatedSelection",
     "Agreement",
     "Authentication",
     "B2BSubscription",
@@ -133,6 +137,7 @@ __all__ = [
     "Selection",
     "Sender",
     "Series",
+    "ServedSelection",
     "ServiceDescription",
     "ServiceLocalization",
     "ServiceOffer",
@@ -143,6 +148,7 @@ __all__ = [
     "TimeStep",
     "TrustAnchors",
     "Undelivered",
+    "UnregulatedConfirmation",
     "UntrustedFault",
     "UntrustedReply",
     "ValuesHeader",

@@ -5,7 +5,15 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from flexiciency.client.objects import Authentication, Consent, PodStatus, Proposal, Reason, Selection
+from flexiciency.client.objects import (
+    AggregatedSelection,
+    Authentication,
+    Consent,
+    PodStatus,
+    Proposal,
+    Reason,
+    Selection,
+)
 from flexiciency.contract.series import timestamp
 
 Arguments = dict[str, Any]
@@ -36,6 +44,17 @@ def selection(wanted: Selection, identifier: str, service_description_id: str) -
         "TimeStep": wanted.time_step,
         "Encoding": wanted.encoding,
         "MarketPlaceServiceDescriptionRef": service_description_id,
+    }
+
+
+def aggregated_selection(wanted: AggregatedSelection, identifier: str, service_description_id: str) -> Arguments:
+    """AGG-DAT-SEL."""
+    written = selection(wanted, identifier, service_description_id)
+    places = {"Country": list(wanted.countries), "City": list(wanted.cities), "Street": list(wanted.streets)}
+    return written | {
+        "AggregationLevel": wanted.level,
+        "AggregationMethod": wanted.method,
+        "Localization": written["Localization"] | places,
     }
 
 
