@@ -68,11 +68,13 @@ demo.register(cli)
 GATEWAY_COMMANDS = (
     "serve", "work", "deliver", "database", "registration", "channel", "service", "subscription", "pods",
     "evidence", "deliveries", "market-place", "directory", "consent", "agreement", "load-area", "flexibility",
+    "activation", "selection",
 )  # fmt: skip
 """What a base install, which is the client, does not have."""
 
 try:
     from flexiciency.cli import (
+        activations,
         agreements,
         consents,
         directory,
@@ -98,7 +100,7 @@ else:
     gateway.register(cli)
     parts = (
         operator.PARTS, records.PARTS, market_place.PARTS, directory.PARTS, consents.PARTS, agreements.PARTS,
-        flexibility.PARTS, validations.PARTS,
+        flexibility.PARTS, validations.PARTS, activations.PARTS,
     )  # fmt: skip
     for name, part in {name: part for group in parts for name, part in group.items()}.items():
         cli.add_typer(part, name=name)

@@ -18,7 +18,9 @@ from flexiciency.client.objects import (
     Consent,
     ConsentAcknowledgement,
     ConsentRevocation,
+    Selection,
     TechnicalValidation,
+    UnregulatedConfirmation,
     ValidationAnswer,
     ValidationRequest,
 )
@@ -81,6 +83,8 @@ class Handlers:
     consent_acknowledged: Handler[ConsentAcknowledgement] | None = None
     consent_revoked: Handler[ConsentRevocation] | None = None
     activation_confirmed: Handler[Confirmation] | None = None
+    unregulated_activation_confirmed: Handler[UnregulatedConfirmation] | None = None
+    selection_narrowed: Handler[Selection] | None = None
     agreement_changed: Handler[Agreement] | None = None
     values_arrived: Handler[ValuesMessage] | None = None
     aggregates_arrived: Handler[AggregatesMessage] | None = None
@@ -181,6 +185,16 @@ def _operations(handlers: Handlers) -> dict[str, Callable[[Call, Any], Any]]:
         "ReceiveDsoServiceActivationConfirmation": _push(
             handlers.activation_confirmed,
             lambda _, found: reading.confirmation(found.DsoServiceActivationConfirmation),
+        ),
+        "ReceiveUnregulatedServiceActivationConfirmation": _push(
+            handlers.unregulated_activation_confirmed,
+            lambda _, found: reading.unregulated_confirmation(found.UnregulatedServiceActivationConfirmation),
+        ),
+        "ReceiveIndividualDataSelection": _push(
+            handlers.selection_narrowed, lambda _, found: reading.selection(found.IndividualDataSelection)
+        ),
+        "ReceiveAggregatedDataSelection": _push(
+            handlers.selection_narrowed, lambda _, found: reading.aggregated_selection(found.AggregatedDataSelection)
         ),
         "ReceiveServiceActivationAgreement": _push(
             handlers.agreement_changed, lambda _, found: reading.agreement(found.ServiceActivationAgreement)

@@ -5,8 +5,16 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from flexiciency.client.aggregate_objects import AggregatesSelection
-from flexiciency.client.objects import Authentication, Consent, PodStatus, Proposal, Reason, Selection, ValidationAnswer
+from flexiciency.client.objects import (
+    AggregatedSelection,
+    Authentication,
+    Consent,
+    PodStatus,
+    Proposal,
+    Reason,
+    Selection,
+    ValidationAnswer,
+)
 from flexiciency.contract.series import timestamp
 
 Arguments = dict[str, Any]
@@ -41,24 +49,14 @@ def selection(wanted: Selection, identifier: str, service_description_id: str) -
     }
 
 
-def aggregates_selection(wanted: AggregatesSelection, identifier: str, service_description_id: str) -> Arguments:
+def aggregated_selection(wanted: AggregatedSelection, identifier: str, service_description_id: str) -> Arguments:
     """AGG-DAT-SEL."""
-    return {
-        "Id": wanted.id or identifier,
+    written = selection(wanted, identifier, service_description_id)
+    places = {"Country": list(wanted.countries), "City": list(wanted.cities), "Street": list(wanted.streets)}
+    return written | {
         "AggregationLevel": wanted.level,
         "AggregationMethod": wanted.method,
-        "Quantity": wanted.quantity,
-        "Period": period(wanted.start, wanted.end),
-        "Localization": {
-            "CustomerId": list(wanted.customers),
-            "PoD": list(wanted.pods),
-            "Country": list(wanted.countries),
-            "City": list(wanted.cities),
-            "Street": list(wanted.streets),
-        },
-        "TimeStep": wanted.time_step,
-        "Encoding": wanted.encoding,
-        "MarketPlaceServiceDescriptionRef": service_description_id,
+        "Localization": written["Localization"] | places,
     }
 
 
