@@ -67,7 +67,10 @@ def of(run: Run, identifier: str) -> dict[str, Any]:
 
 def empty(player: Run) -> list[dict[str, Any]]:
     """What waits in the mailbox, which is emptied."""
-    return list(iter(lambda: next(iter(listed(player("mailbox", "--confirm", "--json"))), None), None))
+    found: list[dict[str, Any]] = []
+    while items := listed(player("mailbox", "--confirm", "--json")):
+        found += items
+    return found
 
 
 def test_an_activation_is_answered_pod_by_pod(player: Run, run: Run) -> None:
