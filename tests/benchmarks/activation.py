@@ -27,7 +27,8 @@ WITH added AS (
     SELECT 'AT' || lpad(n::text, 31, '0'), 'AT', 'Linz', 'Landstraße', 'Europe/Vienna'
     FROM generate_series(0, :last) AS n RETURNING id
 )
-INSERT INTO pod_holder (pod_id, customer_id, held) SELECT id, 'C-' || id, tstzrange('2020-01-01T00:00Z', NULL) FROM added
+INSERT INTO pod_holder (pod_id, customer_id, held)
+SELECT id, 'C-' || id, tstzrange('2020-01-01T00:00Z', NULL) FROM added
 """
 
 

@@ -147,9 +147,9 @@ def test_a_selection_is_served_and_narrowed(player: Run, run: Run) -> None:
     assert (row["time_step"], row["pods"], row["reason"]) == ("PT15M", pod_name(0), "SelectionNarrowed")
     (found,) = [one for one in listed(run("selection", "list", "--json")) if one["id"] == row["id"]]
     assert (found["narrowed"], found["start"]) == (True, "2025-01-01T00:00:00+00:00")
-    assert "is narrowed" in run("selection", "narrow", row["id"], "--from", "2025-01-08", "--time-step", "PT1H").out
+    assert "is narrowed" in run("selection", "narrow", row["id"], "--from", "2025-01-08").out
     (shown,) = listed(run("selection", "show", row["id"], "--json"))
-    assert (shown["time_step"], shown["start"]) == ("PT1H", "2025-01-08T00:00:00+00:00")
+    assert (shown["time_step"], shown["start"]) == ("PT15M", "2025-01-08T00:00:00+00:00")
     (message,) = empty(player)
     assert message["action"].endswith("ReceiveIndividualDataSelection")
     assert run("selection", "narrow", row["id"], "--from", "2025-01-01").refusal == "StateConflict"
