@@ -18,7 +18,7 @@ from flexiciency.store.transaction import Query, Row, Transaction
 _FACTS = """
 SELECT EXISTS (SELECT FROM technical_validation v WHERE v.id = %(request_id)s) AS taken, a.time_zone, h.party,
     h.first_minute, h.until_minute, (h.import_kw * 1000)::bigint AS import_w, (h.export_kw * 1000)::bigint AS export_w,
-    h.limiting_element
+    h.limiting_element, a.code
 FROM (VALUES (1)) AS one
 LEFT JOIN load_area a ON a.code = %(load_area)s AND a.owner_id = %(owner_id)s
 LEFT JOIN load_area_headroom h ON h.load_area = a.code ORDER BY h.party, h.first_minute
@@ -57,7 +57,7 @@ def facts_of(rows: list[Row]) -> tuple[bool, LoadArea | None]:
         )
         for party in ("DSO", "TSO")
     }
-    return rows[0].taken, LoadArea(rows[0].time_zone, bands["DSO"], bands["TSO"])
+    return rows[0].taken, LoadArea(rows[0].time_zone, bands["DSO"], bands["TSO"], rows[0].code)
 
 
 def insert_validation(
