@@ -3,19 +3,25 @@
 The load area's code is the name of a bus, or else of a zone, among whose buses in service an exchange is shared
 equally: where in its zone a Market Player will consume or generate is not known.
 The base case is the net's own loads and generation or, where the net carries profiles as SimBench's do, those of the
-same day of the year and quarter hour by the load area's clock.
+same quarter hour of the year by the load area's winter time: as in SimBench's, their rows run on through the changes
+of clocks.
 """
 
+from calendar import isleap
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
 from flexiciency.errors import GatewayError
 
+QUARTER = timedelta(minutes=15)
+_YEARS = {366 * 96: 2016, 365 * 96: 2015}
+"""Rows of profiles, and a year that has so many quarter hours."""
 _LOADED = ("line", "trafo", "trafo3w")
 _LIMITS = (
     *((kind, "max_loading_percent", 100.0) for kind in _LOADED),
@@ -58,34 +64,37 @@ class Network:
         self._file = file
         self._net = _read(file)
         self._buses = self._buses_of(code)
-        self._quarters = self._quarters_of_profiles()
-        self._profiled = [self._follow(*one) for one in _PROFILED if self._quarters and "profile" in self._net[one[0]]]
+        self._rows = self._rows_of_profiles()
+        self._profiled = [self._follow(*one) for one in _PROFILED if self._rows and "profile" in self._net[one[0]]]
         self._exchange = self._add_exchange()
         self._solved = False
 
-    @property
-    def profiled(self) -> bool:
-        """Whether the base case depends on the time."""
-        return len(self._quarters) > 0
+    def base_case(self, moment: datetime, zone: ZoneInfo) -> int:
+        """The row of the profiles at a moment; 0 always where the net has none. 29 February may be the 28th."""
+        if not self._rows:
+            return 0
+        local = moment.astimezone(zone)
+        winter = local.replace(tzinfo=UTC) - (local.dst() or timedelta(0))
+        year = _YEARS[self._rows]
+        if (winter.month, winter.day) == (2, 29) and not isleap(year):
+            winter -= timedelta(days=1)
+        return (winter.replace(year=year) - datetime(year, 1, 1, tzinfo=UTC)) // QUARTER
 
-    def set_base_case(self, local: datetime) -> None:
-        """Set loads and generation to those of a local time. Raises NetworkInvalid when the profiles lack it."""
-        if not self.profiled:
-            return
-        quarter = quarter_of(local)
-        if quarter not in self._quarters:
-            raise NetworkInvalid(f"{self._file}: the profiles have no {quarter}; expected each quarter hour of a year.")
-        row = self._quarters[quarter]
+    def set_base_case(self, row: int) -> None:
+        """Set loads and generation to those of a row of the profiles."""
         for one in self._profiled:
             table = self._net[one.table]
             table.loc[table.index[: len(one.own)], one.column] = one.own * [profile[row] for profile in one.profiles]
 
     def breach(self, power: float) -> str | None:
-        """The limit that base case and exchange of so many W (consumption positive) exceed; None when none."""
+        """The limit that base case and exchange of so many W (consumption positive) exceed; None when none.
+
+        Raises NetworkInvalid for a line without reactance.
+        """
         self._net.load.loc[self._exchange, "p_mw"] = power / 1e6 / len(self._exchange)
         self._solved = (self._solved and self._solve("results")) or self._solve("auto")
         if not self._solved:
-            return "power flow has no solution"
+            return "power flow without solution"
         return self._unsupplied() or self._overload() or self._voltage()
 
     def _solve(self, init: str) -> bool:
@@ -98,6 +107,8 @@ class Network:
                 pandapower.runpp(self._net, init=init, numba=False)
             except pandapower.LoadflowNotConverged:
                 return False
+            except FloatingPointError as error:
+                raise NetworkInvalid(f"{self._file}: {error}; expected each line with a reactance above 0.") from error
         return True
 
     def _unsupplied(self) -> str | None:
@@ -141,17 +152,21 @@ class Network:
 
         return [pandapower.create_load(self._net, bus, p_mw=0.0, q_mvar=0.0, name="exchange") for bus in self._buses]
 
-    def _quarters_of_profiles(self) -> dict[str, int]:
-        """The row of each quarter hour of the year; empty where the net has no profiles."""
-        times = [list(table.get("time", ())) for table in (self._net.get("profiles") or {}).values()]
-        if any(one != times[0] for one in times):
-            raise NetworkInvalid(f"{self._file}: the tables of profiles differ in `time`; expected the same times.")
-        # `31.12.2016 23:45` is `31.12. 23:45` of any year.
-        return {f"{text[:6]} {text[-5:]}": row for row, text in enumerate(times[0])} if times else {}
+    def _rows_of_profiles(self) -> int:
+        """How many rows the profiles have; 0 where there are none."""
+        rows = {len(table) for table in (self._net.get("profiles") or {}).values()} - {0}
+        if not rows:
+            return 0
+        if len(rows) > 1 or not rows <= _YEARS.keys():
+            raise NetworkInvalid(
+                f"{self._file}: profiles of {sorted(rows)} rows; expected a year of quarter hours in each, "
+                f"{' or '.join(map(str, _YEARS))} rows."
+            )
+        return rows.pop()
 
     def _follow(self, table: str, column: str, suffix: str, places: tuple[str, ...]) -> _Profiled:
         """What follows profiles in a column of the net; an element without a profile keeps its own value."""
-        elements, ones = self._net[table], np.ones(len(self._quarters))
+        elements, ones = self._net[table], np.ones(self._rows)
         known = {name: values for place in places for name, values in self._net.profiles.get(place, {}).items()}
         wanted = [f"{name}{suffix}" if isinstance(name, str) else None for name in elements.profile]
         unknown = {name for name in wanted if name is not None and name not in known}
@@ -159,11 +174,6 @@ class Network:
             raise NetworkInvalid(f"{self._file}: {table} names profiles {sorted(unknown)}; expected some of {places}.")
         profiles = tuple(ones if name is None else known[name].to_numpy(float) for name in wanted)
         return _Profiled(table, column, elements[column].to_numpy(float, copy=True), profiles)
-
-
-def quarter_of(local: datetime) -> str:
-    """The quarter hour of the year, as profiles have it: `31.12. 23:45`."""
-    return f"{local:%d.%m.} {local.hour:02}:{local.minute // 15 * 15:02}"
 
 
 def _read(file: Path) -> Any:
@@ -175,7 +185,8 @@ def _read(file: Path) -> Any:
             net = pandapower.from_json(stream)
     except Exception as error:
         # pandapower raises whatever it meets in a file.
-        raise NetworkInvalid(f"{file}: {error}; expected a net as pandapower.to_json writes it.") from error
+        said = " ".join(str(error).split())
+        raise NetworkInvalid(f"{file}: {said}; expected a net as pandapower.to_json writes it.") from error
     unrated = net.line.index[net.line.in_service & net.line.max_i_ka.isna()]
     if len(unrated) > 0:
         raise NetworkInvalid(f"{file}: the lines {list(unrated)} have no max_i_ka; expected what each may carry.")

@@ -10,26 +10,25 @@ infeasible, and only between it and the last feasible one is bisected. A stretch
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from flexiciency.domain.flexibility import WHOLE, Curve, LoadArea, Validation, fault_of, written_time
 from flexiciency.domain.reasons import ReasonCode, reason
-from flexiciency.grid.network import Network, quarter_of
+from flexiciency.grid.network import QUARTER, Network
 
 _STEP = WHOLE // 100
 _CLOSE = WHOLE // 100_000
-_QUARTER = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """An exchange on a base case: W, when it is first asked for, and the load area's clock then."""
+    """An exchange on a base case: W, and when it is first asked for."""
 
+    base: int
     power: int
     moment: datetime
-    local: datetime
 
 
 def validate(network: Path, area: LoadArea, curve: Curve) -> Validation:
@@ -42,8 +41,8 @@ def validate(network: Path, area: LoadArea, curve: Curve) -> Validation:
         return Validation(0, 0, None, reason(ReasonCode.CURVE_INVALID, wrong))
     grid = Network(network, area.code)
     factor, element = WHOLE, None
-    for case in _cases(curve, ZoneInfo(area.time_zone), profiled=grid.profiled):
-        grid.set_base_case(case.local)
+    for case in _cases(grid, curve, ZoneInfo(area.time_zone)):
+        grid.set_base_case(case.base)
         breach = grid.breach(0)
         if breach is not None:
             place = f"{breach} at {written_time(case.moment)}"
@@ -55,26 +54,26 @@ def validate(network: Path, area: LoadArea, curve: Curve) -> Validation:
     return Validation(factor, WHOLE, element, reason(ReasonCode.GRID_LIMIT) if element else None)
 
 
-def _cases(curve: Curve, zone: ZoneInfo, *, profiled: bool) -> list[_Case]:
+def _cases(grid: Network, curve: Curve, zone: ZoneInfo) -> list[_Case]:
     """The greatest consumption and the greatest generation on each base case, which cover all smaller ones."""
-    found: dict[tuple[str, bool], _Case] = {}
-    for moment, power in _moments(curve, profiled=profiled):
-        local = moment.astimezone(zone)
-        key = (quarter_of(local) if profiled else "", power > 0)
-        if key not in found or abs(power) > abs(found[key].power):
-            found[key] = _Case(power, moment, local)
+    found: dict[tuple[int, bool], _Case] = {}
+    for moment, power in _moments(curve):
+        base = grid.base_case(moment, zone)
+        known = found.get((base, power > 0))
+        if known is None or abs(power) > abs(known.power):
+            found[base, power > 0] = _Case(base, power, moment)
     return list(found.values())
 
 
-def _moments(curve: Curve, *, profiled: bool) -> Iterator[tuple[datetime, int]]:
-    """Each point of the curve and, where base cases have profiles, each quarter hour that its power lasts."""
+def _moments(curve: Curve) -> Iterator[tuple[datetime, int]]:
+    """Each point of the curve, and each quarter hour that its power lasts."""
     ends = [time for time, _ in curve.points[1:]] + [curve.end]
     for (moment, power), end in zip(curve.points, ends, strict=True):
         yield moment, power
-        later = moment.replace(minute=moment.minute // 15 * 15, second=0, microsecond=0) + _QUARTER
-        while profiled and later < end:
+        later = moment.replace(minute=moment.minute // 15 * 15, second=0, microsecond=0) + QUARTER
+        while later < end:
             yield later, power
-            later += _QUARTER
+            later += QUARTER
 
 
 def _first_limit(grid: Network, power: int, ceiling: int) -> tuple[int, str] | None:
