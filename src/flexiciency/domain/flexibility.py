@@ -52,11 +52,15 @@ class Band:
 
 @dataclass(frozen=True, slots=True)
 class LoadArea:
-    """A load area: IANA zone, and the bands of DSO and TSO in their order. The TSO sets no limit where it has none."""
+    """A load area: IANA zone, and the bands of DSO and TSO in their order. The TSO sets no limit where it has none.
+
+    The code is what a grid model knows it by.
+    """
 
     time_zone: str
     dso: tuple[Band, ...]
     tso: tuple[Band, ...]
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from flexiciency.store import tables
 from flexiciency.store.transaction import Query, Row
 
 _FACTS = """
-SELECT EXISTS (SELECT FROM technical_validation v WHERE v.id = %(request_id)s) AS taken, a.time_zone, a.network,
+SELECT EXISTS (SELECT FROM technical_validation v WHERE v.id = %(request_id)s) AS taken, a.time_zone, a.network, a.code,
     h.party, h.first_minute, h.until_minute, (h.import_kw * 1000)::bigint AS import_w,
     (h.export_kw * 1000)::bigint AS export_w, h.limiting_element
 FROM (VALUES (1)) AS one
@@ -50,7 +50,7 @@ def facts(request_id: str, load_area: str, owner_id: str) -> Query:
 
 def facts_of(rows: list[Row]) -> Facts:
     """The facts; no load area where it is not this owner's."""
-    (first, *_) = rows
+    first = rows[0]
     if first.time_zone is None:
         return Facts(first.taken, None, None)
     bands = {
@@ -61,7 +61,7 @@ def facts_of(rows: list[Row]) -> Facts:
         )
         for party in ("DSO", "TSO")
     }
-    area = LoadArea(first.time_zone, bands["DSO"], bands["TSO"])
+    area = LoadArea(first.time_zone, bands["DSO"], bands["TSO"], first.code)
     return Facts(first.taken, area, None if first.network is None else Path(first.network))
 
 
