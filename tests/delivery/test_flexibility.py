@@ -30,7 +30,7 @@ from tests.world import DSO, World, set_address
 PRV = "{urn:flexiciency:provision:1}"
 START = datetime(2025, 1, 15, tzinfo=UTC)
 NETWORK = Path("/networks/linz.json")
-AREA = LoadArea("Europe/Vienna", (Band(0, 1440, 100_000, 50_000, "T1"),), ())
+AREA = LoadArea("Europe/Vienna", (Band(0, 1440, 100_000, 50_000, "T1"),), (), "LA-1")
 
 
 @pytest.fixture(autouse=True)

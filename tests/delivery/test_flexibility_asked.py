@@ -91,9 +91,7 @@ def test_an_answer_in_the_reply_of_the_push_is_stored_with_its_request(
     pusher.push(delivery_of(database, asked))
     (received,) = program.taken
     points = tuple((time, Decimal(power) / 1000) for time, power in CURVE.points)
-    assert received.content == ValidationRequest(
-        id=asked, load_area="LA-1", start=START, curve=points, end=CURVE.end
-    )  # fmt: skip
+    assert received.content == ValidationRequest(id=asked, load_area="LA-1", start=START, curve=points, end=CURVE.end)
     row, delivery = stored(database, asked), queue.of(delivery_of(database, asked))
     assert (row.status, row.dso_factor, row.tso_factor) == ("Answered", Decimal("0.75"), Decimal("0.125"))
     assert (row.limiting_element, row.reason_code, row.reason_text) == ("boiler", "Busy", None)

@@ -186,9 +186,7 @@ def test_two_imports_at_once_leave_the_headroom_of_one_of_them_whole(database: D
 
 def test_two_first_imports_of_an_area_at_once_leave_one(database: Database) -> None:
     with ThreadPoolExecutor() as pool, database.begin() as connection:
-        connection.execute(
-            insert(tables.load_area).values(code="LA-6", owner_id=DSO, name="Linz", time_zone="UTC")
-        )  # fmt: skip
+        connection.execute(insert(tables.load_area).values(code="LA-6", owner_id=DSO, name="Linz", time_zone="UTC"))
         running = blocked(database, pool, *(importing(database, area("LA-6", kw)) for kw in (2, 3)))
         connection.rollback()
         for call in running:

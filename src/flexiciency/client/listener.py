@@ -230,9 +230,8 @@ def _push(handler: Handler[T] | None, read: Callable[[Call, Any], T]) -> Callabl
 
     def operation(call: Call, found: Any) -> Any:
         _handled(handler, call, read(call, found))
-        receipt = _TYPES.Receipt(
-            MessageId=call.message.addressing.message_id, StoredAt=call.now.replace(microsecond=0)
-        )  # fmt: skip
+        message_id = call.message.addressing.message_id
+        receipt = _TYPES.Receipt(MessageId=message_id, StoredAt=call.now.replace(microsecond=0))
         return getattr(_TYPES, f"{call.operation.name}Response")(Receipt=receipt)
 
     return operation
@@ -257,9 +256,8 @@ def _validated(received: Received[ValidationRequest], answer: ValidationAnswer |
     if answer is not None:
         fields = writing.validation_response(derived_id(received.message_id, "response"), received.content.id, answer)
         why = fields.pop("Reason")
-        reply.TechnicalValidationResponse = _TYPES.TechnicalValidationResponse(
-            **fields, Reason=why and _TYPES.Reason(**why)
-        )  # fmt: skip
+        fields["Reason"] = why and _TYPES.Reason(**why)
+        reply.TechnicalValidationResponse = _TYPES.TechnicalValidationResponse(**fields)
         validate(BodyXml().element(reply), _NAMESPACE)
     return reply
 

@@ -33,9 +33,7 @@ class FlexibilityCalls(PlayerCaller):
         found = self._object("RequestTechnicalValidation", {"TechnicalValidationRequest": request}, message_id)
         return None if found is None else reading.technical_validation(found)
 
-    def answer_validation(
-        self, request_id: str, answer: ValidationAnswer, *, message_id: str | None = None
-    ) -> Receipt:  # fmt: skip
+    def answer_validation(self, request_id: str, answer: ValidationAnswer, *, message_id: str | None = None) -> Receipt:
         """Answer a TECH-FLEX-REQ of the provider that was not answered where it came. ValueError for a bad factor."""
         message_id = message_id or new_message_id()
         response = writing.validation_response(derived_id(message_id, "response"), request_id, answer)

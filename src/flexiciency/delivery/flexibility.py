@@ -36,14 +36,10 @@ ATTEMPTS = 3
 _PLAYER = classes(f"urn:flexiciency:{MARKET_PLAYER}-operations:1")
 
 
-class GridFailed(Exception):  # noqa: N818  tells Procrastinate to try again
-    """The grid model could not be computed; the request is still Received."""
-
-
 def answer_late(database: Database, grid: Grid, request_id: str, attempt: int, now: Callable[[], datetime]) -> None:
     """Compute and push the answer to a request that is Received; nothing for one that is answered.
 
-    `attempt` counts from 1, those that a worker died of included. Raises GridFailed for another one.
+    `attempt` counts from 1, those that a worker died of included. Whatever is raised asks for another one.
     """
     with transaction(database) as tx:
         (rows,) = tx.look_up(validations.received(request_id))
@@ -55,10 +51,10 @@ def answer_late(database: Database, grid: Grid, request_id: str, attempt: int, n
         ((request,),) = tx.read(validations.locked(request_id))
         if request.status != "Received":  # the same job in another worker, which was taken for dead
             return
-        response = validations.response_of(new_id(), answer)
-        validations.answer(tx, request_id, response, now())
+        response, at = validations.response_of(new_id(), answer), now()
+        validations.answer(tx, request_id, response, at)
         content = written(written_response(_PLAYER, request_id, response))
-        Outbox().push_object(tx, request.player_id, "ReceiveTechnicalValidationResponse", content, response.id, now())
+        Outbox().push_object(tx, request.player_id, "ReceiveTechnicalValidationResponse", content, response.id, at)
 
 
 def take_reply(tx: Transaction, delivery: Row, reply: etree._Element, now: datetime) -> None:
@@ -121,11 +117,11 @@ def _computed(grid: Grid, rows: list[Row], request_id: str, attempt: int) -> Val
         return without_grid(headroom)
     try:
         return combined(headroom, grid(facts.network, facts.area, curve))
-    except Exception as error:
-        # Whatever it was, it is logged, and the player gets an answer.
+    except Exception:
+        # Whatever it was, it is logged here (Procrastinate's log is off), and the player gets an answer.
         log.exception("grid not computed", request=request_id, network=str(facts.network), attempt=attempt)
         if attempt < ATTEMPTS:
-            raise GridFailed(str(error)) from error
+            raise
         return without_grid(headroom)
 
 

@@ -12,7 +12,7 @@ import structlog
 from procrastinate import JobContext, RetryStrategy
 from procrastinate.exceptions import AlreadyEnqueued
 
-from flexiciency.delivery.flexibility import Grid, GridFailed, answer_late
+from flexiciency.delivery.flexibility import Grid, answer_late
 from flexiciency.delivery.jobs import DIRECTORY, PUSH, QUEUE, VALIDATION
 from flexiciency.delivery.outbox import push_stranded
 from flexiciency.delivery.push import Pusher, PushFailed
@@ -52,11 +52,10 @@ def worker_app(
         await asyncio.to_thread(push_stranded, database, datetime.now(UTC) - SETTLED)
 
     if grid is not None:
-        again = RetryStrategy(exponential_wait=2, retry_exceptions=[GridFailed, Unavailable])
 
-        @app.task(name=VALIDATION, queue=QUEUE, retry=again, pass_context=True)
+        @app.task(name=VALIDATION, queue=QUEUE, retry=RetryStrategy(exponential_wait=2), pass_context=True)
         def validate(context: JobContext, request_id: str) -> None:
-            """Answer one TECH-FLEX-REQ late."""
+            """Answer one TECH-FLEX-REQ late; tried until it is answered."""
             answer_late(database, grid, request_id, context.job.attempts + 1, lambda: datetime.now(UTC))
 
     if directory is not None:

@@ -53,15 +53,12 @@ def request_technical_validation(provider_id: str, call: Call, message: Any) -> 
 
 def answer_technical_validation(call: Call, message: Any) -> Any:
     """Take a Market Player's TECH-FLEX-RESP. Raises ReferenceUnknown, StateConflict, SchemaInvalid."""
-    take_response(
-        transaction_of(call), call.speaker.id, message.TechnicalValidationResponse, call.operation.name, call.now
-    )  # fmt: skip
+    found = message.TechnicalValidationResponse
+    take_response(transaction_of(call), call.speaker.id, found, call.operation.name, call.now)
     return B2B.AnswerTechnicalValidationResponse(Receipt=receipt(B2B, call))
 
 
-def ask(
-    tx: Transaction, provider_id: str, player_id: str, load_area: str, curve: Curve, now: datetime
-) -> str:  # fmt: skip
+def ask(tx: Transaction, provider_id: str, player_id: str, load_area: str, curve: Curve, now: datetime) -> str:
     """Queue a TECH-FLEX-REQ to a Market Player about a load area of this DSO; its Id.
 
     Raises ReferenceUnknown for an unknown player or area, StateConflict for a player that may not answer.
@@ -81,9 +78,8 @@ def ask(
         )
     request = Request(new_id(), player_id, load_area, curve)
     validations.insert(tx, request, Direction.TO_PLAYER, now)
-    Outbox().push_object(
-        tx, player_id, "ReceiveTechnicalValidationRequest", written(_request(request)), request.id, now
-    )  # fmt: skip
+    content = written(_request(request))
+    Outbox().push_object(tx, player_id, "ReceiveTechnicalValidationRequest", content, request.id, now)
     return request.id
 
 

@@ -16,8 +16,8 @@ from flexiciency.store import tables
 from flexiciency.store.transaction import Query, Row
 
 _FACTS = """
-SELECT EXISTS (SELECT FROM technical_validation v WHERE v.id = %(request_id)s) AS taken, a.code, a.time_zone,
-    a.network, h.party, h.first_minute, h.until_minute, (h.import_kw * 1000)::bigint AS import_w,
+SELECT EXISTS (SELECT FROM technical_validation v WHERE v.id = %(request_id)s) AS taken, a.time_zone, a.network, a.code,
+    h.party, h.first_minute, h.until_minute, (h.import_kw * 1000)::bigint AS import_w,
     (h.export_kw * 1000)::bigint AS export_w, h.limiting_element
 FROM (VALUES (1)) AS one
 LEFT JOIN load_area a ON a.code = %(load_area)s AND a.owner_id = %(owner_id)s
@@ -50,7 +50,7 @@ def facts(request_id: str, load_area: str, owner_id: str) -> Query:
 
 def facts_of(rows: list[Row]) -> Facts:
     """The facts; no load area where it is not this owner's."""
-    (first, *_) = rows
+    first = rows[0]
     if first.time_zone is None:
         return Facts(first.taken, None, None)
     bands = {

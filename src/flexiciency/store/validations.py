@@ -27,8 +27,8 @@ WHERE v.id = %(id)s FOR UPDATE
 """
 # With the columns that `flexibility.facts_of` reads.
 _RECEIVED = """
-SELECT v.start_at, v.end_at, v.times, v.powers_kw, true AS taken, a.time_zone, a.network, h.party, h.first_minute,
-    h.until_minute, (h.import_kw * 1000)::bigint AS import_w, (h.export_kw * 1000)::bigint AS export_w,
+SELECT v.start_at, v.end_at, v.times, v.powers_kw, true AS taken, a.time_zone, a.network, a.code, h.party,
+    h.first_minute, h.until_minute, (h.import_kw * 1000)::bigint AS import_w, (h.export_kw * 1000)::bigint AS export_w,
     h.limiting_element
 FROM technical_validation v
 JOIN load_area a ON a.code = v.load_area
