@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from pathlib import Path
 
 from cryptography import x509
 
@@ -11,6 +13,7 @@ from flexiciency.delivery.addresses import PushAddresses
 from flexiciency.delivery.directory import push_changes
 from flexiciency.delivery.push import Pusher, Sender
 from flexiciency.delivery.worker import Duty
+from flexiciency.domain.flexibility import Curve, LoadArea, Validation
 from flexiciency.services import b2b, b2c, market_place, market_player
 from flexiciency.services.exchange import GatewayLedger
 from flexiciency.soap.endpoint import Endpoint, Host
@@ -77,6 +80,14 @@ def directory(settings: Settings, database: Database) -> Duty | None:
         settings=ClientSettings(_terms(settings, host)),
     )  # fmt: skip
     return lambda: catch_up(database, market_place, own_id, _now())
+
+
+def grid(network: Path, area: LoadArea, curve: Curve) -> Validation:
+    """What a grid model allows of a power curve. Raises ModuleNotFoundError without the extra `grid`."""
+    # The power flow is large and slow to import; only a worker that has such a job needs it.
+    module = import_module("flexiciency.grid.validation")
+    found: Validation = module.validate(network, area, curve)
+    return found
 
 
 def _terms(settings: Settings, host: Host) -> Terms:

@@ -84,6 +84,7 @@ def work(settings: Settings) -> None:
             app.pusher(settings, database),
             concurrency=settings.threads,
             directory=app.directory(settings, database),
+            grid=app.grid,
         )
 
 

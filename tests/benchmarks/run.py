@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from tests.benchmarks import bulk_values, calls, figures, gateway_calls, machine, market
+from tests.benchmarks import bulk_values, calls, figures, gateway_calls, machine, market, release
 
 SCENARIOS: dict[str, Callable[[figures.Report, int], None]] = {
     "rsa": bulk_values.rsa_signatures,
@@ -17,6 +17,7 @@ SCENARIOS: dict[str, Callable[[figures.Report, int], None]] = {
     "bulk-out": bulk_values.bulk_out,
     "signed-calls": gateway_calls.signed_calls,
     "market": market.market,
+    "release": release.release_growth,
 }
 OUTPUT = machine.ROOT / "build" / "bench.json"
 

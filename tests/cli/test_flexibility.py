@@ -32,7 +32,9 @@ def write(file: Path, *lines: str, header: str = HEADER) -> Path:
 def test_what_was_imported_is_listed_and_shown(run: Run, file: Path) -> None:
     assert run("load-area", "import", write(file, *GOOD)).out == "2 load areas imported.\n"
     areas = listed(run("load-area", "list", "--json"))
-    assert areas[0] == {"load_area": "LA-1", "owner": DSO, "name": "Linz", "time_zone": "Europe/Vienna"}
+    assert areas[0] == {
+        "load_area": "LA-1", "owner": DSO, "name": "Linz", "time_zone": "Europe/Vienna", "network": None,
+    }  # fmt: skip
     shown = listed(run("load-area", "show", "LA-1", "--json"))
     assert [(row["party"], row["from"], row["until"], row["import_kw"], row["export_kw"]) for row in shown] == [
         ("DSO", "00:00", "06:00", "200.000", "-1.000"),
@@ -88,5 +90,52 @@ def test_a_missing_column_is_named(run: Run, file: Path) -> None:
     assert "export_kw" in ran.err
 
 
-def test_without_a_request_no_validation_is_listed(run: Run) -> None:
-    assert listed(run("flexibility", "list", "--json")) == []
+def test_a_load_area_of_another_dso_is_not_replaced_and_nothing_is_imported(
+    run: Run, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as other:
+        other.setenv("FLEXICIENCY_REGISTRATION_ID", "urn:uuid:another")
+        assert run("load-area", "import", write(file, "LA-7,Graz,UTC,DSO,00:00,24:00,1,1,T1")).code == 0
+    before = run("load-area", "list", "--json").out
+    lines = ("LA-6,Linz,UTC,DSO,00:00,24:00,1,1,T1", "LA-7,Mine,UTC,DSO,00:00,24:00,9,9,T9")
+    ran = run("load-area", "import", write(file, *lines))
+    assert ran.refusal == "IdentifierTaken"
+    assert "LA-7 is another DSO's" in ran.err
+    assert run("load-area", "list", "--json").out == before
+    assert run("load-area", "network", "LA-7", "--none").refusal == "ReferenceUnknown"
+
+
+def networks(run: Run) -> dict[str, str | None]:
+    return {row["load_area"]: row["network"] for row in listed(run("load-area", "list", "--json"))}
+
+
+def test_a_load_area_gets_a_grid_model_which_an_import_keeps_and_loses_it(run: Run, file: Path, tmp_path: Path) -> None:
+    network = tmp_path / "linz.json"
+    network.write_text('{"_module": "pandapower.auxiliary", "_class": "pandapowerNet", "_object": {}}')
+    assert run("load-area", "import", write(file, *GOOD)).code == 0
+    assert run("load-area", "network", "LA-1", network).code == 0
+    assert run("load-area", "import", write(file, *GOOD)).code == 0
+    assert (networks(run)["LA-1"], networks(run)["LA-2"]) == (str(network), None)
+    assert run("load-area", "network", "LA-1", "--none").code == 0
+    assert networks(run)["LA-1"] is None
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"_class": "DataFrame"}', "[" * 100_000, "\xff"])
+def test_what_is_no_network_is_refused_and_the_area_stays_as_it_was(
+    run: Run, file: Path, tmp_path: Path, content: str
+) -> None:
+    network = tmp_path / "linz.json"
+    network.write_bytes(content.encode("latin-1"))
+    assert run("load-area", "import", write(file, *GOOD)).code == 0
+    ran = run("load-area", "network", "LA-1", network)
+    assert ran.refusal == "FileInvalid"
+    assert str(network) in ran.err
+    assert networks(run)["LA-1"] is None
+
+
+def test_a_network_is_a_file_or_none_and_for_a_known_area(run: Run, tmp_path: Path) -> None:
+    network = tmp_path / "linz.json"
+    network.write_text('{"_class": "pandapowerNet"}')
+    assert run("load-area", "network", "LA-1").code == 2
+    assert run("load-area", "network", "LA-1", network, "--none").code == 2
+    assert run("load-area", "network", "LA-404", network).refusal == "ReferenceUnknown"

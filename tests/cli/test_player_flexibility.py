@@ -7,7 +7,7 @@ import pytest
 
 from flexiciency.domain.flexibility import Band, LoadArea
 from flexiciency.store.database import Database
-from flexiciency.store.flexibility import NamedArea, import_areas
+from flexiciency.store.flexibility import NamedArea, import_areas, set_network
 from tests.cli.conftest import DSO, PLAYER, Ran, Run, listed
 from tests.gateway import gateway
 from tests.world import make_world
@@ -81,6 +81,15 @@ def test_a_curve_that_is_none_is_not_sent(ask: Run, lines: tuple[str, ...], said
     ran = ask(*lines)
     assert ran.refusal == "FileInvalid"
     assert said in ran.err
+
+
+def test_an_answer_that_comes_later_is_told(ask: Run, database: Database) -> None:
+    with database.begin() as connection:
+        set_network(connection, DSO, "LA-1", Path("/networks/linz.json"))
+    ran = ask(f"{START},1", END)
+    with database.begin() as connection:
+        set_network(connection, DSO, "LA-1", None)
+    assert (ran.code, ran.out) == (0, "The DSO answers later: by a push, or in the mailbox.\n")
 
 
 def test_another_header_is_refused(ask: Run) -> None:

@@ -222,6 +222,7 @@ _B2B: dict[str, Handler] = {
     "RequestAggregatedDataValues": _aggregates,
     "AcknowledgeAggregatedData": lambda call, _: _receipt(B2B, call),
     "RequestTechnicalValidation": lambda _, __: B2B.RequestTechnicalValidationResponse(),
+    "AnswerTechnicalValidation": lambda call, _: _receipt(B2B, call),
     "PeekMailbox": _mailbox,
     "ConfirmMailbox": lambda call, _: _receipt(B2B, call),
     "ReadMessageStatus": _status,

@@ -21,6 +21,8 @@ from flexiciency.client import (
     TechnicalValidation,
     Terms,
     TimeStep,
+    ValidationAnswer,
+    ValidationRequest,
     ValuesMessage,
     new_message_id,
 )
@@ -227,6 +229,45 @@ def test_the_mailbox_gives_a_late_technical_validation_as_its_class(client: Mark
     assert item is not None
     assert isinstance(item.content, TechnicalValidation)
     assert item.content.factor == Decimal("0.625")
+
+
+def test_the_mailbox_gives_a_request_of_technical_validation_as_its_class(client: MarketPlayer, provider: Dso) -> None:
+    reply = (
+        '<b2bo:PeekMailboxResponse xmlns:b2bo="urn:flexiciency:b2b-operations:1"><b2bo:MailboxItem><b2bo:MessageId>'
+        f"{WAITING_ID}</b2bo:MessageId><b2bo:Action>urn:flexiciency:market-player:1:ReceiveTechnicalValidationRequest"
+        f"</b2bo:Action><b2bo:Content>{sample('TECH-FLEX-REQ', 'valid-one-step').decode()}</b2bo:Content>"
+        "</b2bo:MailboxItem><b2bo:Waiting>1</b2bo:Waiting></b2bo:PeekMailboxResponse>"
+    )
+    provider.replies["PeekMailbox"] = lambda _, __: reply.encode()
+    item = client.peek_mailbox().item
+    assert item is not None
+    assert isinstance(item.content, ValidationRequest)
+    assert item.content.start == item.content.curve[0][0] < item.content.end
+    assert all(isinstance(power, Decimal) for _, power in item.content.curve)
+
+
+def test_a_technical_validation_is_answered_with_the_lesser_factor(client: MarketPlayer, provider: Dso) -> None:
+    answer = ValidationAnswer(
+        dso_factor=Decimal("0.000001"),
+        tso_factor=Decimal("0E+3"),
+        limiting_element="boiler",
+        reason=Reason("Busy", "x"),
+    )
+    message_id = new_message_id()
+    receipts = [client.answer_validation("urn:uuid:r", answer, message_id=message_id) for _ in range(2)]
+    assert receipts[0] == receipts[1]
+    ((_, sent),) = provider.calls
+    found = sent.TechnicalValidationResponse
+    assert (found.TechnicalValidationRequestRef, found.LimitingElement) == ("urn:uuid:r", "boiler")
+    assert (found.CurtailmentFactor, found.DsoFactor, found.TsoFactor) == (0, Decimal("0.000001"), 0)
+    assert (found.Reason.Code, found.Reason.Text) == ("Busy", "x")
+
+
+@pytest.mark.parametrize("factor", ["NaN", "sNaN", "Infinity", "-0.1", "1.000001", "0.0000001", "1e30"])
+def test_a_factor_that_is_none_is_not_sent(client: MarketPlayer, provider: Dso, factor: str) -> None:
+    with pytest.raises(ValueError, match="is no factor of 0 to 1"):
+        client.answer_validation("urn:uuid:r", ValidationAnswer(dso_factor=Decimal(factor)))
+    assert provider.calls == []
 
 
 def test_the_status_of_a_message_can_be_asked(client: MarketPlayer) -> None:

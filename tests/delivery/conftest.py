@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Row, select, text, update
 
 from flexiciency import app
-from flexiciency.client import Handlers, Listener, Received
+from flexiciency.client import Handlers, Listener, Received, ValidationAnswer, ValidationRequest
 from flexiciency.delivery.outbox import Outbox
 from flexiciency.delivery.push import Pusher
 from flexiciency.store import tables
@@ -28,15 +28,20 @@ DAY = datetime(2025, 1, 9, 23, tzinfo=UTC), datetime(2025, 1, 10, 23, tzinfo=UTC
 
 @dataclass
 class Program:
-    """The player's program: takes everything, or fails as long as it is told to."""
+    """The player's program: takes everything, or fails as long as it is told to; answers validations with `answer`."""
 
     failing: bool = False
+    answer: ValidationAnswer | None = None
     taken: list[Received[Any]] = field(default_factory=list)
 
     def take(self, received: Received[Any]) -> None:
         if self.failing:
             raise RuntimeError("disk full")
         self.taken.append(received)
+
+    def validate(self, received: Received[ValidationRequest]) -> ValidationAnswer | None:
+        self.take(received)
+        return self.answer
 
     def pods(self) -> list[list[str]]:
         """PoDs of each message of values."""
@@ -110,7 +115,9 @@ def listener(world: World, program: Program, tmp_path: Path) -> Iterator[str]:
     handlers = Handlers(
         consent_given=program.take, consent_acknowledged=program.take, consent_revoked=program.take,
         activation_confirmed=program.take,
-        agreement_changed=program.take, values_arrived=program.take, aggregates_arrived=program.take,
+        agreement_changed=program.take, values_arrived=program.take, validation_answered=program.take,
+        validation_requested=program.validate,
+        aggregates_arrived=program.take,
     )  # fmt: skip
     senders = {DSO: "RegulatedDataProvider"}
     one = Listener(world.player, PLAYER, world.anchors, tmp_path / "inbox.sqlite", handlers, senders)

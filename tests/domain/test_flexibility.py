@@ -8,8 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flexiciency.domain.flexibility import LONGEST, WHOLE, Band, Curve, LoadArea, Validation, gap_of, validate
-from flexiciency.domain.reasons import ReasonCode
+from flexiciency.domain.flexibility import (
+    LONGEST,
+    WHOLE,
+    Band,
+    Curve,
+    LoadArea,
+    Validation,
+    combined,
+    gap_of,
+    validate,
+    without_grid,
+)
+from flexiciency.domain.reasons import ReasonCode, reason
 
 VIENNA = "Europe/Vienna"
 START = datetime(2025, 1, 15, tzinfo=UTC)
@@ -167,3 +178,36 @@ def test_the_factor_is_feasible_and_a_millionth_more_is_not(
         return
     assert feasible(Fraction(answer.factor, WHOLE))
     assert answer.factor == WHOLE or not feasible(Fraction(answer.factor + 1, WHOLE))
+
+
+def limited(dso: int, tso: int, element: str | None, code: ReasonCode) -> Validation:
+    return Validation(dso, tso, element, reason(code))
+
+
+def test_of_headroom_and_grid_the_lesser_counts_and_both_elements_are_named() -> None:
+    headroom = limited(700_000, 600_000, "380 kV at noon", ReasonCode.TSO_LIMIT)
+    grid = limited(500_000, WHOLE, "line 3", ReasonCode.GRID_LIMIT)
+    expected = limited(500_000, 600_000, "line 3; 380 kV at noon", ReasonCode.GRID_LIMIT)
+    assert combined(headroom, grid) == combined(grid, headroom) == expected
+
+
+def test_what_neither_limits_is_accepted_whole() -> None:
+    nothing = Validation(WHOLE, WHOLE, None, None)
+    assert combined(nothing, nothing) == nothing
+
+
+factors = st.integers(0, WHOLE)
+
+
+@given(factors, factors, factors)
+def test_a_grid_never_makes_it_more_and_its_reason_is_given_when_it_decides(dso: int, tso: int, of_grid: int) -> None:
+    headroom = limited(dso, tso, "T1", ReasonCode.TSO_LIMIT)
+    answer = combined(headroom, limited(of_grid, WHOLE, None, ReasonCode.GRID_LIMIT))
+    assert answer.factor == min(dso, tso, of_grid)
+    assert code(answer) is (ReasonCode.GRID_LIMIT if of_grid < min(dso, tso) else ReasonCode.TSO_LIMIT)
+    assert answer.limiting_element == "T1"
+
+
+def test_where_the_grid_cannot_be_computed_the_dso_allows_nothing() -> None:
+    answer = without_grid(Validation(WHOLE, 900_000, "380 kV", reason(ReasonCode.TSO_LIMIT)))
+    assert (answer.factor, answer.dso, answer.tso, code(answer)) == (0, 0, 900_000, ReasonCode.GRID_UNKNOWN)

@@ -1,7 +1,8 @@
-"""TECH-FLEX-REQ → TECH-FLEX-RESP over HTTP: factors, refusals with a reason, and what is kept."""
+"""TECH-FLEX-REQ → TECH-FLEX-RESP over HTTP: factors, refusals with a reason, what is kept, what comes later."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,9 +13,9 @@ from flexiciency.domain.flexibility import Band, LoadArea
 from flexiciency.services.replies import B2B
 from flexiciency.store import tables
 from flexiciency.store.database import Database
-from flexiciency.store.flexibility import NamedArea, import_areas
+from flexiciency.store.flexibility import NamedArea, import_areas, set_network
 from tests.gateway import Sender, added, content_of, rows
-from tests.messages import COM, new_id
+from tests.messages import B2BO, COM, new_id
 from tests.world import DSO, STRANGER, World
 
 PRV = "{urn:flexiciency:provision:1}"
@@ -24,14 +25,16 @@ HOUR = timedelta(hours=1)
 
 @pytest.fixture(autouse=True, scope="module")
 def load_areas(world: World, database: Database) -> None:  # noqa: ARG001  its registrations
-    """LA-1 with 100 kW of import and 50 kW of export; LA-2 without headroom; LA-3 of another DSO."""
+    """LA-1 with 100 kW of import and 50 kW of export; LA-2 without headroom; LA-3 of another DSO; LA-4 with a model."""
     limits = (Band(0, 1440, 100_000, 50_000, "T1"),)
     with database.begin() as connection:
         import_areas(
             connection, DSO,
             [NamedArea("LA-1", "Linz", LoadArea("Europe/Vienna", limits, (Band(0, 1440, 80_000, 90_000, "380 kV"),))),
-             NamedArea("LA-2", "Wels", LoadArea("Europe/Vienna", (), ()))],
+             NamedArea("LA-2", "Wels", LoadArea("Europe/Vienna", (), ())),
+             NamedArea("LA-4", "Enns", LoadArea("Europe/Vienna", limits, ()))],
         )  # fmt: skip
+        set_network(connection, DSO, "LA-4", Path("/networks/enns.json"))
         import_areas(connection, STRANGER, [NamedArea("LA-3", "Graz", LoadArea("Europe/Vienna", limits, ()))])
 
 
@@ -146,3 +149,40 @@ def test_an_id_used_before_is_refused(player: Sender, stranger: Sender) -> None:
         assert (fault.partner_code, fault.path) == (
             "IdentifierTaken", "RequestTechnicalValidation/TechnicalValidationRequest/Id",
         )  # fmt: skip
+
+
+def test_where_a_grid_model_is_to_be_computed_the_answer_comes_later(player: Sender, database: Database) -> None:
+    request, before = new_id(), rows(database)
+    message = player.seal(asked("999", identifier=request, load_area="LA-4"))
+    assert len(player.post(message).body) == 0
+    assert len(player.post(message).body) == 0  # a retry
+    assert added(before, database) == {
+        "technical_validation": 1, "procrastinate_jobs": 1, "message": 4, "exchange": 1,
+    }  # fmt: skip
+    one = tables.technical_validation
+    with database.begin() as connection:
+        row = connection.execute(select(one).where(one.c.id == request)).one()
+    assert (row.direction, row.status, row.dso_factor, row.response_id) == ("FromPlayer", "Received", None, None)
+    assert status(player, message.addressing.message_id) == "Answered"
+
+
+def status(player: Sender, message_id: str) -> str | None:
+    return player.send(B2B.ReadMessageStatus(MessageId=message_id)).body.findtext(f".//{B2BO}Status")
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"), [({"StartTime": START - HOUR}, "CurveInvalid"), ({"EndTime": START}, "CurveInvalid")]
+)
+def test_what_is_refused_anyway_waits_for_no_grid_model(
+    player: Sender, database: Database, changes: dict[str, Any], code: str
+) -> None:
+    before = rows(database)
+    reply = player.send(asked("1", load_area="LA-4", **changes)).body
+    assert reply.findtext(f".//{COM}Code") == code
+    assert "procrastinate_jobs" not in added(before, database)
+
+
+def test_an_id_that_is_not_answered_yet_is_taken_too(player: Sender) -> None:
+    request = new_id()
+    player.send(asked("1", identifier=request, load_area="LA-4"))
+    assert player.refused(asked("1", identifier=request, load_area="LA-4")).partner_code == "IdentifierTaken"

@@ -1,4 +1,4 @@
-"""The Market Place and providers as a Market Player's commands call them."""
+"""The Market Place, providers and DSOs as the commands of Market Players and customers' channels call them."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +11,7 @@ from cryptography import x509
 from flexiciency.cli.output import FileInvalid
 from flexiciency.client import (
     ClientSettings,
+    CustomerChannel,
     Identity,
     MarketPlace,
     MarketPlayer,
@@ -42,11 +43,23 @@ def market_place(newcomer_id: str | None = None) -> Iterator[MarketPlace]:
         check_url(url)
     except ValueError as error:
         raise FileInvalid(f"market_place_url: {error}") from None
-    key = _read("key_file", settings.key_file, bytes)
-    identity = _read("certificate_file", settings.certificate_file, lambda pem: Identity.from_pem(key, pem))
-    anchors = _read("trust_file", settings.trust_file, TrustAnchors.from_pem)
+    identity, anchors = _own_keys()
     pinned = _read("market_place_certificate_file", settings.market_place_certificate_file, _fingerprints)
     with MarketPlace(identity, registration_id, url, anchors, fingerprints=pinned, settings=_AGAIN) as client:
+        yield client
+
+
+@contextmanager
+def channel(channel_id: str, dso_id: str, url: str, certificate: Path | None) -> Iterator[CustomerChannel]:
+    """A DSO's B2C interface for a customers' channel with our key; `certificate` pins it.
+
+    Raises SettingMissing, FileInvalid.
+    """
+    identity, anchors = _own_keys()
+    pinned = None if certificate is None else _read("--dso-certificate", certificate, _fingerprints)
+    with CustomerChannel(
+        identity, channel_id, dso_id, url, anchors, dso_fingerprints=pinned, settings=_AGAIN
+    ) as client:
         yield client
 
 
@@ -55,14 +68,20 @@ def provider(provider_id: str, url: str, certificate: Path | None) -> Iterator[M
     """A provider's B2B interface for our registration; `certificate` pins it. Raises SettingMissing, FileInvalid."""
     settings = PlayerSettings()
     registration_id = _needed("registration_id", settings.registration_id)
-    key = _read("key_file", settings.key_file, bytes)
-    identity = _read("certificate_file", settings.certificate_file, lambda pem: Identity.from_pem(key, pem))
-    anchors = _read("trust_file", settings.trust_file, TrustAnchors.from_pem)
+    identity, anchors = _own_keys()
     pinned = None if certificate is None else _read("--provider-certificate", certificate, _fingerprints)
     with MarketPlayer(
         identity, registration_id, provider_id, url, anchors, provider_fingerprints=pinned, settings=_AGAIN
     ) as client:
         yield client
+
+
+def _own_keys() -> tuple[Identity, TrustAnchors]:
+    """Our key and whom we trust. Raises SettingMissing, FileInvalid."""
+    settings = PlayerSettings()
+    key = _read("key_file", settings.key_file, bytes)
+    identity = _read("certificate_file", settings.certificate_file, lambda pem: Identity.from_pem(key, pem))
+    return identity, _read("trust_file", settings.trust_file, TrustAnchors.from_pem)
 
 
 def own_certificate() -> x509.Certificate:

@@ -1,6 +1,7 @@
-"""The DSO's load areas and technical validations: `flexiciency load-area | flexibility`."""
+"""The DSO's load areas, their headroom and grid models: `flexiciency load-area`."""
 
 import csv
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -14,15 +15,14 @@ import typer
 
 from flexiciency.cli import opening
 from flexiciency.cli.entered import IDENTIFIER, PLACE_NAME
-from flexiciency.cli.output import FileInvalid, Json, Limit, done, show
+from flexiciency.cli.output import FileInvalid, Json, done, show
 from flexiciency.config import Settings
 from flexiciency.domain.flexibility import Band, LoadArea, gap_of
 from flexiciency.store import flexibility as store
 from flexiciency.store.flexibility import NamedArea
 
 load_area = typer.Typer(no_args_is_help=True, help="Load areas and what DSO and TSO allow there.")
-flexibility = typer.Typer(no_args_is_help=True, help="Technical validations (TECH-FLEX-REQ, TECH-FLEX-RESP).")
-PARTS = {"load-area": load_area, "flexibility": flexibility}
+PARTS = {"load-area": load_area}
 
 COLUMNS = (
     "load_area", "name", "time_zone", "party", "from", "until", "import_kw", "export_kw", "limiting_element",
@@ -61,12 +61,34 @@ def import_file(file: File) -> None:
     done(f"{len(areas)} load areas imported.")
 
 
+@load_area.command()
+def network(
+    code: Annotated[str, typer.Argument(callback=IDENTIFIER.option)],
+    file: Annotated[
+        Path | None, typer.Argument(exists=True, dir_okay=False, help="A pandapower network, JSON.")
+    ] = None,
+    none: Annotated[bool, typer.Option("--none", help="Answer from the headroom alone.")] = False,
+) -> None:
+    """Have requests for a load area computed on a model of its grid too, and answered later.
+
+    The file stays where it is: every delivery worker reads it there when a request comes.
+    """
+    if (file is None) != none:
+        raise typer.BadParameter("give a file, or --none")
+    if file is not None:
+        _check_network(file)
+    owner = Settings().provider_id
+    with opening.database() as base, base.begin() as connection:
+        store.set_network(connection, owner, code, file and file.resolve())
+    done(f"{code} has {'no grid model' if file is None else f'the grid model {file.resolve()}'} now.")
+
+
 @load_area.command("list")
 def list_areas(as_json: Json = False) -> None:
     """Load areas."""
     with opening.database() as base, base.begin() as connection:
         rows = store.areas(connection)
-    show("Load areas", rows, ("load_area", "owner", "name", "time_zone"), as_json=as_json)
+    show("Load areas", rows, ("load_area", "owner", "name", "time_zone", "network"), as_json=as_json)
 
 
 @load_area.command("show")
@@ -84,16 +106,14 @@ def show_area(code: str, as_json: Json = False) -> None:
     show(f"Headroom of {code}", listed, COLUMNS[3:], as_json=as_json)
 
 
-@flexibility.command("list")
-def list_validations(limit: Limit = 100, as_json: Json = False) -> None:
-    """Technical validations, the latest first."""
-    with opening.database() as base, base.begin() as connection:
-        rows = store.validations(connection, limit)
-    columns = (
-        "id", "answered_at", "requester", "load_area", "start", "end", "dso_factor", "tso_factor", "limiting_element",
-        "reason",
-    )  # fmt: skip
-    show("Technical validations", rows, columns, as_json=as_json)
+def _check_network(file: Path) -> None:
+    """What shows a wrong file without pandapower, which an operator's machine may lack. Raises FileInvalid."""
+    try:
+        found = json.loads(file.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise FileInvalid(f"{file} is no JSON: {error}.") from None
+    if not isinstance(found, dict) or found.get("_class") != "pandapowerNet":
+        raise FileInvalid(f"{file} is no pandapower network. Write it with pandapower.to_json.")
 
 
 def _lines(file: Path) -> Iterator[_Line]:

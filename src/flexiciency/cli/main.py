@@ -16,8 +16,8 @@ from flexiciency.cli.output import failed, log_to_stderr
 from flexiciency.errors import GatewayError, PartnerFault, Unavailable
 
 
-class PlayerCommands(TyperGroup):
-    """The commands of `flexiciency player`, imported when they are asked for: the client is slow to import."""
+class ClientCommands(TyperGroup):
+    """Commands that are imported when they are asked for: the client is slow to import."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Their names."""
@@ -28,9 +28,25 @@ class PlayerCommands(TyperGroup):
         return self._imported().get_command(ctx, cmd_name)
 
     def _imported(self) -> TyperGroup:
+        raise NotImplementedError
+
+
+class PlayerCommands(ClientCommands):
+    """The commands of `flexiciency player`."""
+
+    def _imported(self) -> TyperGroup:
         from flexiciency.cli import player  # noqa: PLC0415  the other commands do without
 
         return get_group(player.cli)
+
+
+class CustomerCommands(ClientCommands):
+    """The commands of `flexiciency customer`."""
+
+    def _imported(self) -> TyperGroup:
+        from flexiciency.cli import customer  # noqa: PLC0415  the other commands do without
+
+        return get_group(customer.cli)
 
 
 cli = typer.Typer(
@@ -44,16 +60,21 @@ cli.add_typer(certificates.cli, name="certificate")
 cli.add_typer(
     typer.Typer(cls=PlayerCommands, no_args_is_help=True, help="A Market Player at the Market Place."), name="player"
 )
+cli.add_typer(
+    typer.Typer(cls=CustomerCommands, no_args_is_help=True, help="A customers' channel at a DSO."), name="customer"
+)
 demo.register(cli)
 
 GATEWAY_COMMANDS = (
     "serve", "work", "deliver", "database", "registration", "channel", "service", "subscription", "pods",
     "evidence", "deliveries", "market-place", "directory", "consent", "agreement", "load-area", "flexibility",
+    "activation", "selection",
 )  # fmt: skip
 """What a base install, which is the client, does not have."""
 
 try:
     from flexiciency.cli import (
+        activations,
         agreements,
         consents,
         directory,
@@ -62,6 +83,7 @@ try:
         market_place,
         operator,
         records,
+        validations,
     )
 except ModuleNotFoundError as missing:
     if (missing.name or "").startswith("flexiciency"):
@@ -78,7 +100,7 @@ else:
     gateway.register(cli)
     parts = (
         operator.PARTS, records.PARTS, market_place.PARTS, directory.PARTS, consents.PARTS, agreements.PARTS,
-        flexibility.PARTS,
+        flexibility.PARTS, validations.PARTS, activations.PARTS,
     )  # fmt: skip
     for name, part in {name: part for group in parts for name, part in group.items()}.items():
         cli.add_typer(part, name=name)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from flexiciency.cli import player_find, player_flexibility, player_services
+from flexiciency.cli import player_agreement, player_find, player_flexibility, player_services
 from flexiciency.cli.calling import market_place, own_certificate
 from flexiciency.cli.certificates import describe, load
 from flexiciency.cli.entered import EMAIL, IDENTIFIER, PLACE_NAME, URI
@@ -22,6 +22,7 @@ certificate = typer.Typer(no_args_is_help=True, help="Certificates (MPL-AUT) of 
 cli.add_typer(certificate, name="certificate")
 cli.add_typer(player_find.find, name="find")
 cli.add_typer(player_flexibility.flexibility, name="flexibility")
+cli.add_typer(player_agreement.agreement, name="agreement")
 
 Address = Annotated[
     str | None,

@@ -8,7 +8,6 @@ Identity and TrustAnchors hold keys and trusted CAs; the exceptions below are al
 for arguments that make no sense.
 """
 
-from flexiciency.client.aggregate_objects import AggregatesSelection
 from flexiciency.client.customer_channel import CustomerChannel
 from flexiciency.client.inbox import Sender, Undelivered
 from flexiciency.client.listener import Handlers, Listener, ListenerSettings, Received
@@ -37,6 +36,7 @@ from flexiciency.client.market_objects import (
 from flexiciency.client.market_place import MarketPlace, pages
 from flexiciency.client.market_player import MarketPlayer
 from flexiciency.client.objects import (
+    AggregatedSelection,
     Agreement,
     Authentication,
     Confirmation,
@@ -56,7 +56,11 @@ from flexiciency.client.objects import (
     Receipt,
     Scope,
     Selection,
+    ServedSelection,
     TechnicalValidation,
+    UnregulatedConfirmation,
+    ValidationAnswer,
+    ValidationRequest,
 )
 from flexiciency.client.statistics import Counts
 from flexiciency.client.transport import ClientSettings
@@ -82,9 +86,9 @@ __all__ = [
     "MARKET_PLACE_URN",
     "Account",
     "Aggregate",
+    "AggregatedSelection",
     "AggregatesHeader",
     "AggregatesMessage",
-    "AggregatesSelection",
     "Agreement",
     "Authentication",
     "B2BSubscription",
@@ -138,6 +142,7 @@ __all__ = [
     "Selection",
     "Sender",
     "Series",
+    "ServedSelection",
     "ServiceDescription",
     "ServiceLocalization",
     "ServiceOffer",
@@ -148,8 +153,11 @@ __all__ = [
     "TimeStep",
     "TrustAnchors",
     "Undelivered",
+    "UnregulatedConfirmation",
     "UntrustedFault",
     "UntrustedReply",
+    "ValidationAnswer",
+    "ValidationRequest",
     "ValuesHeader",
     "ValuesInvalid",
     "ValuesMessage",

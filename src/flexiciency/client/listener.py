@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 import structlog
 
-from flexiciency.client import market_reading, reading
+from flexiciency.client import market_reading, reading, writing
 from flexiciency.client.inbox import Inbox, Sender, Undelivered
 from flexiciency.client.market_objects import B2BSubscription, DirectoryChanges
 from flexiciency.client.objects import (
@@ -18,18 +18,25 @@ from flexiciency.client.objects import (
     Consent,
     ConsentAcknowledgement,
     ConsentRevocation,
+    Selection,
     TechnicalValidation,
+    UnregulatedConfirmation,
+    ValidationAnswer,
+    ValidationRequest,
 )
 from flexiciency.client.serving import Server
 from flexiciency.client.statistics import Counts, Statistics
 from flexiciency.contract.catalogue import MARKET_PLAYER
 from flexiciency.contract.codec import AggregatesMessage, ValuesMessage
 from flexiciency.contract.codec_read import read_aggregates, read_values
+from flexiciency.contract.ids import derived_id
+from flexiciency.contract.schemas import validate
 from flexiciency.errors import Unavailable
 from flexiciency.soap.endpoint import Call, Endpoint, Host
 from flexiciency.soap.posting import DEFAULT_POLICY, utc_now
 from flexiciency.soap.spyne_service import SpyneService
 from flexiciency.soap.spyne_types import classes
+from flexiciency.soap.spyne_xml import BodyXml
 from flexiciency.soap.wsgi import Site
 from flexiciency.wire.addressing import MARKET_PLAYER_URN
 from flexiciency.wire.identity import Identity
@@ -40,8 +47,10 @@ from flexiciency.wire.verify import Policy
 log = structlog.get_logger()
 
 T = TypeVar("T")
+R = TypeVar("R")
 
-_TYPES = classes(f"urn:flexiciency:{MARKET_PLAYER}-operations:1")
+_NAMESPACE = f"urn:flexiciency:{MARKET_PLAYER}-operations:1"
+_TYPES = classes(_NAMESPACE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +67,8 @@ class Received(Generic[T]):
 
 
 Handler = Callable[[Received[T]], None]
+Answering = Callable[[Received[ValidationRequest]], ValidationAnswer | None]
+"""Answers a TECH-FLEX-REQ, or None: then `MarketPlayer.answer_validation` does later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,10 +83,13 @@ class Handlers:
     consent_acknowledged: Handler[ConsentAcknowledgement] | None = None
     consent_revoked: Handler[ConsentRevocation] | None = None
     activation_confirmed: Handler[Confirmation] | None = None
+    unregulated_activation_confirmed: Handler[UnregulatedConfirmation] | None = None
+    selection_narrowed: Handler[Selection] | None = None
     agreement_changed: Handler[Agreement] | None = None
     values_arrived: Handler[ValuesMessage] | None = None
     aggregates_arrived: Handler[AggregatesMessage] | None = None
     validation_answered: Handler[TechnicalValidation] | None = None
+    validation_requested: Answering | None = None
     subscription_matched: Handler[B2BSubscription] | None = None
     directory_changed: Handler[DirectoryChanges] | None = None
 
@@ -172,6 +186,16 @@ def _operations(handlers: Handlers) -> dict[str, Callable[[Call, Any], Any]]:
             handlers.activation_confirmed,
             lambda _, found: reading.confirmation(found.DsoServiceActivationConfirmation),
         ),
+        "ReceiveUnregulatedServiceActivationConfirmation": _push(
+            handlers.unregulated_activation_confirmed,
+            lambda _, found: reading.unregulated_confirmation(found.UnregulatedServiceActivationConfirmation),
+        ),
+        "ReceiveIndividualDataSelection": _push(
+            handlers.selection_narrowed, lambda _, found: reading.selection(found.IndividualDataSelection)
+        ),
+        "ReceiveAggregatedDataSelection": _push(
+            handlers.selection_narrowed, lambda _, found: reading.aggregated_selection(found.AggregatedDataSelection)
+        ),
         "ReceiveServiceActivationAgreement": _push(
             handlers.agreement_changed, lambda _, found: reading.agreement(found.ServiceActivationAgreement)
         ),
@@ -185,6 +209,7 @@ def _operations(handlers: Handlers) -> dict[str, Callable[[Call, Any], Any]]:
             handlers.validation_answered,
             lambda _, found: reading.technical_validation(found.TechnicalValidationResponse),
         ),
+        "ReceiveTechnicalValidationRequest": _validation(handlers.validation_requested),
         "ReceiveB2BServiceSubscription": _push(
             handlers.subscription_matched,
             lambda _, found: market_reading.b2b_subscription(found.B2BServiceSubscription),
@@ -204,16 +229,48 @@ def _push(handler: Handler[T] | None, read: Callable[[Call, Any], T]) -> Callabl
     """The operation that hands what `read` finds in a push to a handler, and gives a receipt."""
 
     def operation(call: Call, found: Any) -> Any:
-        message_id = call.message.addressing.message_id
-        content = read(call, found)
-        if handler is None:
-            raise Unavailable(f"Nothing here takes {call.operation.name} now. Send the same message again later.")
-        try:
-            handler(Received(message_id, call.speaker.id, call.now, content))
-        except Exception as error:
-            log.exception("handler failed", operation=call.operation.name, message_id=message_id)
-            raise Unavailable("The receiver could not take the message. Send the same message again later.") from error
-        receipt = _TYPES.Receipt(MessageId=message_id, StoredAt=call.now.replace(microsecond=0))
+        _handled(handler, call, read(call, found))
+        receipt = _TYPES.Receipt(
+            MessageId=call.message.addressing.message_id, StoredAt=call.now.replace(microsecond=0)
+        )  # fmt: skip
         return getattr(_TYPES, f"{call.operation.name}Response")(Receipt=receipt)
 
     return operation
+
+
+def _validation(handler: Answering | None) -> Callable[[Call, Any], Any]:
+    """The operation whose reply has the handler's answer, or none yet."""
+
+    def operation(call: Call, found: Any) -> Any:
+        request = reading.validation_request(found.TechnicalValidationRequest)
+        return _handled(None if handler is None else lambda one: _validated(one, handler(one)), call, request)
+
+    return operation
+
+
+def _validated(received: Received[ValidationRequest], answer: ValidationAnswer | None) -> Any:
+    """The reply with TECH-FLEX-RESP, whose Id is the same when the handler is called again.
+
+    Raises ValueError or SchemaInvalid for an answer that cannot be sent.
+    """
+    reply = _TYPES.ReceiveTechnicalValidationRequestResponse()
+    if answer is not None:
+        fields = writing.validation_response(derived_id(received.message_id, "response"), received.content.id, answer)
+        why = fields.pop("Reason")
+        reply.TechnicalValidationResponse = _TYPES.TechnicalValidationResponse(
+            **fields, Reason=why and _TYPES.Reason(**why)
+        )  # fmt: skip
+        validate(BodyXml().element(reply), _NAMESPACE)
+    return reply
+
+
+def _handled(handler: Callable[[Received[T]], R] | None, call: Call, content: T) -> R:
+    """What a handler gives for a push. Raises Unavailable when there is none, or when it fails."""
+    message_id = call.message.addressing.message_id
+    if handler is None:
+        raise Unavailable(f"Nothing here takes {call.operation.name} now. Send the same message again later.")
+    try:
+        return handler(Received(message_id, call.speaker.id, call.now, content))
+    except Exception as error:
+        log.exception("handler failed", operation=call.operation.name, message_id=message_id)
+        raise Unavailable("The receiver could not take the message. Send the same message again later.") from error

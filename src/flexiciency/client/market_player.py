@@ -32,8 +32,12 @@ _READERS: Mapping[str, Callable[[Any], Content]] = MappingProxyType(
         "{urn:flexiciency:consent:1}CustomerConsentAcknowledgement": reading.consent_acknowledgement,
         "{urn:flexiciency:consent:1}CustomerConsentRevocation": reading.consent_revocation,
         "{urn:flexiciency:activation:1}DsoServiceActivationConfirmation": reading.confirmation,
+        "{urn:flexiciency:activation:1}UnregulatedServiceActivationConfirmation": reading.unregulated_confirmation,
+        "{urn:flexiciency:activation:1}IndividualDataSelection": reading.selection,
+        "{urn:flexiciency:activation:1}AggregatedDataSelection": reading.aggregated_selection,
         "{urn:flexiciency:activation:1}ServiceActivationAgreement": reading.agreement,
         "{urn:flexiciency:provision:1}TechnicalValidationResponse": reading.technical_validation,
+        "{urn:flexiciency:provision:1}TechnicalValidationRequest": reading.validation_request,
     }
 )
 

@@ -39,7 +39,10 @@ class PingReply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """IndividualDataSelection (IND-DAT-SEL): which values are wanted, [start, end) in UTC (D2.3, 2.5)."""
+    """IndividualDataSelection (IND-DAT-SEL): which values are wanted, [start, end) in UTC (D2.3, 2.5).
+
+    `service_description_id` is set in what comes from a provider.
+    """
 
     quantity: Quantity
     start: datetime
@@ -49,21 +52,55 @@ class Selection:
     customers: tuple[str, ...] = ()
     encoding: Encoding | None = None
     id: str | None = None
+    service_description_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AggregatedSelection(Selection):
+    """AggregatedDataSelection (AGG-DAT-SEL): which aggregates are wanted, of PoDs, customers or places (D2.3, 2.5)."""
+
+    level: Literal["None", "Country", "City", "Street", "Portfolio"]
+    method: Literal["Sum", "Mean"]
+    countries: tuple[str, ...] = ()
+    cities: tuple[str, ...] = ()
+    streets: tuple[str, ...] = ()
+
+
+class ServedSelection(NamedTuple):
+    """A selection as the provider serves it, None where it refuses it; the reason where that is not what was asked."""
+
+    selection: Selection | None
+    reason: Reason | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Confirmation:
     """DsoServiceActivationConfirmation (DSO-CNF): status OK, KO or Partial (D2.3, 2.5).
 
-    `confirmed` may be empty when all PoDs are; `refused` gives the reason of each refused PoD.
+    `confirmed` may be empty when all PoDs are; `refused` gives the reason of each refused PoD; `selection` is the
+    request's as it is served. Received: the DSO has no answer yet (`id` is None); it comes by push or mailbox.
     """
 
-    id: str
+    id: str | None
     request_id: str
-    status: Literal["OK", "KO", "Partial"]
-    confirmed: tuple[str, ...]
-    refused: dict[str, Reason]
-    reason: Reason | None
+    status: Literal["OK", "KO", "Partial", "Received"]
+    confirmed: tuple[str, ...] = ()
+    refused: dict[str, Reason] = field(default_factory=dict)
+    reason: Reason | None = None
+    selection: Selection | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnregulatedConfirmation:
+    """UnregulatedServiceActivationConfirmation (USP-CNF); `reason` says why KO, or the limits of Partial (D2.3, 2.5).
+
+    Received: the provider has no answer yet (`id` is None); it comes by push or mailbox.
+    """
+
+    id: str | None
+    request_id: str
+    status: Literal["OK", "KO", "Partial", "Received"]
+    reason: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,6 +237,27 @@ class TechnicalValidation:
     reason: Reason | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValidationRequest:
+    """TechnicalValidationRequest (TECH-FLEX-REQ) of a DSO to us: times and powers in kW, each held to the next."""
+
+    id: str
+    load_area: str
+    start: datetime
+    curve: tuple[tuple[datetime, Decimal], ...]
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValidationAnswer:
+    """What part of it we take, as factors of 0 to 1 with at most 6 decimal places; the lesser of the two counts."""
+
+    dso_factor: Decimal
+    tso_factor: Decimal = Decimal(1)
+    limiting_element: str | None = None
+    reason: Reason | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Authentication:
     """How and when a customer proved to the channel who he or she is."""
@@ -221,8 +279,11 @@ Content: TypeAlias = (
     | ConsentAcknowledgement
     | ConsentRevocation
     | Confirmation
+    | UnregulatedConfirmation
+    | Selection
     | Agreement
     | TechnicalValidation
+    | ValidationRequest
     | ValuesMessage
     | AggregatesMessage
     | B2BSubscription

@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from flexiciency.client import reading, writing
-from flexiciency.client.aggregate_objects import AggregatesSelection
-from flexiciency.client.objects import PodStatus, Receipt
+from flexiciency.client.objects import AggregatedSelection, PodStatus, Receipt
 from flexiciency.client.player_values import ValueCalls
 from flexiciency.contract.codec import AggregatesMessage
 from flexiciency.contract.codec_read import read_aggregates
@@ -17,7 +16,7 @@ class AggregateCalls(ValueCalls):
     """AGG-DAT-VAL on request, and AGG-DAT-ACK."""
 
     def request_aggregates(
-        self, agreement_id: str, selection: AggregatesSelection, *, message_id: str | None = None
+        self, agreement_id: str, selection: AggregatedSelection, *, message_id: str | None = None
     ) -> AggregatesMessage:
         """AGG-DAT-VAL under an agreement on aggregated data (D2.3, 2.6).
 
@@ -26,7 +25,7 @@ class AggregateCalls(ValueCalls):
         """
         message_id = message_id or new_message_id()
         identifier = derived_id(message_id, "selection")
-        wanted = writing.aggregates_selection(selection, identifier, self._service_of(agreement_id))
+        wanted = writing.aggregated_selection(selection, identifier, self._service_of(agreement_id))
         arguments = {"AgreementId": agreement_id, "AggregatedDataSelection": wanted}
         reply = self.call("RequestAggregatedDataValues", arguments, message_id=message_id)
         found = read_aggregates(reply.body, reply.canonical_body)

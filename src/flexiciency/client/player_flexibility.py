@@ -5,14 +5,14 @@ from datetime import datetime
 from decimal import Decimal
 
 from flexiciency.client import reading, writing
-from flexiciency.client.objects import TechnicalValidation
+from flexiciency.client.objects import Receipt, TechnicalValidation, ValidationAnswer
 from flexiciency.client.player_caller import PlayerCaller
 from flexiciency.contract.ids import derived_id
 from flexiciency.wire.addressing import new_message_id
 
 
 class FlexibilityCalls(PlayerCaller):
-    """TECH-FLEX-REQ and its answer."""
+    """TECH-FLEX-REQ and its answer, in both directions."""
 
     def request_validation(
         self,
@@ -32,3 +32,12 @@ class FlexibilityCalls(PlayerCaller):
         request = writing.validation_request(derived_id(message_id, "request"), load_area, curve, end)
         found = self._object("RequestTechnicalValidation", {"TechnicalValidationRequest": request}, message_id)
         return None if found is None else reading.technical_validation(found)
+
+    def answer_validation(
+        self, request_id: str, answer: ValidationAnswer, *, message_id: str | None = None
+    ) -> Receipt:  # fmt: skip
+        """Answer a TECH-FLEX-REQ of the provider that was not answered where it came. ValueError for a bad factor."""
+        message_id = message_id or new_message_id()
+        response = writing.validation_response(derived_id(message_id, "response"), request_id, answer)
+        found = self._object("AnswerTechnicalValidation", {"TechnicalValidationResponse": response}, message_id)
+        return reading.receipt(found)

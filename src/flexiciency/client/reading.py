@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flexiciency.client.objects import (
+    AggregatedSelection,
     Agreement,
     Confirmation,
     Consent,
@@ -17,9 +18,13 @@ from flexiciency.client.objects import (
     Reason,
     Receipt,
     Scope,
+    Selection,
+    ServedSelection,
     TechnicalValidation,
+    UnregulatedConfirmation,
+    ValidationRequest,
 )
-from flexiciency.contract.series import Quantity, TimeStep
+from flexiciency.contract.series import Encoding, Quantity, TimeStep
 
 
 def every(items: Iterable[Any] | None) -> tuple[Any, ...]:
@@ -51,7 +56,41 @@ def confirmation(found: Any) -> Confirmation:
         confirmed=every(found.PoD),
         refused=_refused(found.RefusedPoD),
         reason=None if found.Reason is None else _reason(found.Reason),
+        selection=None if found.Selection is None else _chosen(found.Selection),
     )
+
+
+def unregulated_confirmation(found: Any) -> UnregulatedConfirmation:
+    """USP-CNF."""
+    return UnregulatedConfirmation(
+        id=found.Id,
+        request_id=found.UnregulatedServiceActivationRequestRef,
+        status=found.Status,
+        reason=None if found.Reason is None else _reason(found.Reason),
+    )
+
+
+def selection(found: Any) -> Selection:
+    """IND-DAT-SEL."""
+    return Selection(**_selection(found))
+
+
+def aggregated_selection(found: Any) -> AggregatedSelection:
+    """AGG-DAT-SEL."""
+    place = found.Localization
+    return AggregatedSelection(
+        level=found.AggregationLevel,
+        method=found.AggregationMethod,
+        countries=every(place.Country),
+        cities=every(place.City),
+        streets=every(place.Street),
+        **_selection(found),
+    )
+
+
+def served_selection(found: Selection | None, why: Any) -> ServedSelection:
+    """What the reply to a selection says."""
+    return ServedSelection(found, None if why is None else _reason(why))
 
 
 def agreement(found: Any) -> Agreement:
@@ -151,6 +190,38 @@ def technical_validation(found: Any) -> TechnicalValidation:
         limiting_element=found.LimitingElement,
         reason=None if found.Reason is None else _reason(found.Reason),
     )
+
+
+def validation_request(found: Any) -> ValidationRequest:
+    """TECH-FLEX-REQ."""
+    return ValidationRequest(
+        id=found.Id,
+        load_area=found.LoadArea,
+        start=instant(found.StartTime),
+        curve=tuple((instant(point.Time), point.Power) for point in found.PowerCurve.Point),
+        end=instant(found.EndTime),
+    )
+
+
+def _chosen(choice: Any) -> Selection:
+    if choice.IndividualDataSelection is None:
+        return aggregated_selection(choice.AggregatedDataSelection)
+    return selection(choice.IndividualDataSelection)
+
+
+def _selection(found: Any) -> dict[str, Any]:
+    """What both kinds of selection have."""
+    return {
+        "id": found.Id,
+        "quantity": Quantity(found.Quantity),
+        "start": instant(found.Period.Start),
+        "end": instant(found.Period.End),
+        "time_step": TimeStep(found.TimeStep),
+        "pods": every(found.Localization.PoD),
+        "customers": every(found.Localization.CustomerId),
+        "encoding": None if found.Encoding is None else Encoding(found.Encoding),
+        "service_description_id": found.MarketPlaceServiceDescriptionRef,
+    }
 
 
 def _refused(items: Iterable[Any] | None) -> dict[str, Reason]:

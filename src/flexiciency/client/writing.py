@@ -5,14 +5,23 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from flexiciency.client.aggregate_objects import AggregatesSelection
-from flexiciency.client.objects import Authentication, Consent, PodStatus, Proposal, Reason, Selection
+from flexiciency.client.objects import (
+    AggregatedSelection,
+    Authentication,
+    Consent,
+    PodStatus,
+    Proposal,
+    Reason,
+    Selection,
+    ValidationAnswer,
+)
 from flexiciency.contract.series import timestamp
 
 Arguments = dict[str, Any]
 
 _MILLI = Decimal("0.001")
 _MOST = Decimal(10) ** 15
+_MILLIONTH = Decimal("0.000001")
 
 
 def instant(value: datetime) -> str:
@@ -40,24 +49,14 @@ def selection(wanted: Selection, identifier: str, service_description_id: str) -
     }
 
 
-def aggregates_selection(wanted: AggregatesSelection, identifier: str, service_description_id: str) -> Arguments:
+def aggregated_selection(wanted: AggregatedSelection, identifier: str, service_description_id: str) -> Arguments:
     """AGG-DAT-SEL."""
-    return {
-        "Id": wanted.id or identifier,
+    written = selection(wanted, identifier, service_description_id)
+    places = {"Country": list(wanted.countries), "City": list(wanted.cities), "Street": list(wanted.streets)}
+    return written | {
         "AggregationLevel": wanted.level,
         "AggregationMethod": wanted.method,
-        "Quantity": wanted.quantity,
-        "Period": period(wanted.start, wanted.end),
-        "Localization": {
-            "CustomerId": list(wanted.customers),
-            "PoD": list(wanted.pods),
-            "Country": list(wanted.countries),
-            "City": list(wanted.cities),
-            "Street": list(wanted.streets),
-        },
-        "TimeStep": wanted.time_step,
-        "Encoding": wanted.encoding,
-        "MarketPlaceServiceDescriptionRef": service_description_id,
+        "Localization": written["Localization"] | places,
     }
 
 
@@ -124,6 +123,20 @@ def validation_request(
     }
 
 
+def validation_response(identifier: str, request_id: str, answer: ValidationAnswer) -> Arguments:
+    """TECH-FLEX-RESP. ValueError for a factor that is none."""
+    dso, tso = _factor(answer.dso_factor), _factor(answer.tso_factor)
+    return {
+        "Id": identifier,
+        "TechnicalValidationRequestRef": request_id,
+        "CurtailmentFactor": min(dso, tso),
+        "DsoFactor": dso,
+        "TsoFactor": tso,
+        "LimitingElement": answer.limiting_element,
+        "Reason": None if answer.reason is None else _reason(answer.reason),
+    }
+
+
 def consent(given: Consent, identifier: str, dso_id: str) -> Arguments:
     """CUS-CON-DES."""
     return {
@@ -151,6 +164,13 @@ def _power(power: Decimal) -> str:
     if not power.is_finite() or abs(power) >= _MOST or power % _MILLI != 0:
         raise ValueError(f"{power} is no power in kW with at most 15 digits and 3 decimal places.")
     return f"{power:.3f}"
+
+
+def _factor(factor: Decimal) -> Decimal:
+    """A factor with the six decimal places that prv:CurtailmentFactor has."""
+    if not factor.is_finite() or not 0 <= factor <= 1 or factor % _MILLIONTH != 0:
+        raise ValueError(f"{factor} is no factor of 0 to 1 with at most 6 decimal places.")
+    return factor.quantize(_MILLIONTH)
 
 
 def _statuses(of_pod: PodStatus | Sequence[PodStatus]) -> Sequence[PodStatus]:

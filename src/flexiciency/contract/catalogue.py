@@ -195,10 +195,10 @@ _MARKET_PLACE_OPERATIONS = (
 _B2B_OPERATIONS = (
     Operation("Ping", B2B, (), (), _ROLES, reads_only=True, offered=True),
     Operation("RequestDsoServiceActivation", B2B, ("DSO-REQ",), ("DSO-CNF",), _REQUESTERS, offered=True),
-    Operation("RequestUnregulatedServiceActivation", B2B, ("USP-REQ",), ("USP-CNF",), _REQUESTERS),
-    Operation("StopServiceActivation", B2B, (), (), _REQUESTERS),
-    Operation("SelectIndividualData", B2B, ("IND-DAT-SEL",), ("IND-DAT-SEL",), _REQUESTERS),
-    Operation("SelectAggregatedData", B2B, ("AGG-DAT-SEL",), ("AGG-DAT-SEL",), _REQUESTERS),
+    Operation("RequestUnregulatedServiceActivation", B2B, ("USP-REQ",), ("USP-CNF",), _REQUESTERS, offered=True),
+    Operation("StopServiceActivation", B2B, (), (), _REQUESTERS, offered=True),
+    Operation("SelectIndividualData", B2B, ("IND-DAT-SEL",), ("IND-DAT-SEL",), _REQUESTERS, offered=True),
+    Operation("SelectAggregatedData", B2B, ("AGG-DAT-SEL",), ("AGG-DAT-SEL",), _REQUESTERS, offered=True),
     Operation("ProposeServiceActivationAgreement", B2B, _AGREEMENT, _AGREEMENT, _REQUESTERS, offered=True),
     Operation("CounterServiceActivationAgreement", B2B, _AGREEMENT, _AGREEMENT, _REQUESTERS, offered=True),
     Operation("ValidateServiceActivationAgreement", B2B, (), _AGREEMENT, _REQUESTERS, offered=True),
@@ -211,7 +211,7 @@ _B2B_OPERATIONS = (
     Operation("ReadGapReport", B2B, (), (), _REQUESTERS, reads_only=True),
     Operation("RequestMissingValues", B2B, (), (), _REQUESTERS),
     Operation("RequestTechnicalValidation", B2B, ("TECH-FLEX-REQ",), ("TECH-FLEX-RESP",), _FLEXIBILITY, offered=True),
-    Operation("AnswerTechnicalValidation", B2B, ("TECH-FLEX-RESP",), (), _FLEXIBILITY),
+    Operation("AnswerTechnicalValidation", B2B, ("TECH-FLEX-RESP",), (), _FLEXIBILITY, offered=True),
     Operation("PeekMailbox", B2B, (), _PUSHED_BY_DSO, _ROLES, offered=True),
     Operation("ConfirmMailbox", B2B, (), (), _ROLES, offered=True),
     Operation("ReadMessageStatus", B2B, (), (), _ROLES, reads_only=True, offered=True),
@@ -227,17 +227,22 @@ _MARKET_PLAYER_OPERATIONS = (
     Operation("ReceiveCustomerConsentAcknowledgement", MARKET_PLAYER, ("CUS-CON-ACK",), (), _REGULATED, offered=True),
     Operation("ReceiveCustomerConsentRevocation", MARKET_PLAYER, ("CUS-CON-REV",), (), _REGULATED, offered=True),
     Operation("ReceiveDsoServiceActivationConfirmation", MARKET_PLAYER, ("DSO-CNF",), (), _REGULATED, offered=True),
-    Operation("ReceiveUnregulatedServiceActivationConfirmation", MARKET_PLAYER, ("USP-CNF",), (), _PROVIDERS),
-    Operation("ReceiveIndividualDataSelection", MARKET_PLAYER, ("IND-DAT-SEL",), (), _DATA_PROVIDERS),
-    Operation("ReceiveAggregatedDataSelection", MARKET_PLAYER, ("AGG-DAT-SEL",), (), _DATA_PROVIDERS),
+    Operation(
+        "ReceiveUnregulatedServiceActivationConfirmation", MARKET_PLAYER, ("USP-CNF",), (), _PROVIDERS, offered=True
+    ),
+    Operation("ReceiveIndividualDataSelection", MARKET_PLAYER, ("IND-DAT-SEL",), (), _DATA_PROVIDERS, offered=True),
+    Operation("ReceiveAggregatedDataSelection", MARKET_PLAYER, ("AGG-DAT-SEL",), (), _DATA_PROVIDERS, offered=True),
     Operation("ReceiveServiceActivationAgreement", MARKET_PLAYER, _AGREEMENT, (), _PROVIDERS, offered=True),
     Operation("ReceiveIndividualDataValue", MARKET_PLAYER, ("IND-DAT-VAL",), (), _DATA_PROVIDERS, offered=True),
     Operation("ReceiveAggregatedDataValue", MARKET_PLAYER, ("AGG-DAT-VAL",), (), _DATA_PROVIDERS, offered=True),
-    Operation("ReceiveTechnicalValidationRequest", MARKET_PLAYER, ("TECH-FLEX-REQ",), ("TECH-FLEX-RESP",), _REGULATED),
+    Operation(
+        "ReceiveTechnicalValidationRequest", MARKET_PLAYER, ("TECH-FLEX-REQ",), ("TECH-FLEX-RESP",), _REGULATED,
+        offered=True,
+    ),
     Operation("ReceiveTechnicalValidationResponse", MARKET_PLAYER, ("TECH-FLEX-RESP",), (), _REGULATED, offered=True),
     Operation("ReceiveB2BServiceSubscription", MARKET_PLAYER, _B2B_SUBSCRIPTION, (), _PLACE, offered=True),
     Operation("ReceiveDirectoryChanges", MARKET_PLAYER, _DIRECTORY, (), _PLACE, offered=True),
-)
+)  # fmt: skip
 OPERATIONS: tuple[Operation, ...] = (
     *_MARKET_PLACE_OPERATIONS,
     *_B2B_OPERATIONS,

@@ -8,6 +8,7 @@ import psycopg
 
 PUSH = "flexiciency.push"
 DIRECTORY = "flexiciency.directory"
+VALIDATION = "flexiciency.validation"
 QUEUE = "push"
 
 _deferring = procrastinate.App(connector=procrastinate.SyncPsycopgConnector())
@@ -21,3 +22,8 @@ def defer_push(driver: psycopg.Connection[Any], delivery_id: UUID) -> None:
 def defer_directory(driver: psycopg.Connection[Any]) -> None:
     """Defer a look at the directory on this connection, by the Market Place or by a DSO that keeps a copy."""
     _deferring.configure_task(DIRECTORY, queue=QUEUE, connection=driver).defer()
+
+
+def defer_validation(driver: psycopg.Connection[Any], request_id: str) -> None:
+    """Defer the answer to a TECH-FLEX-REQ on this connection."""
+    _deferring.configure_task(VALIDATION, queue=QUEUE, connection=driver).defer(request_id=request_id)

@@ -3,16 +3,19 @@
 What was marked Sent and then lost with its process is pushed again, with the same MessageID if nothing changed.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from uuid import UUID
 
 import structlog
+from lxml import etree
 
 from flexiciency.contract.catalogue import MARKET_PLAYER, Operation, operation_of
 from flexiciency.delivery.addresses import PushAddresses
 from flexiciency.delivery.build import wrapped
+from flexiciency.delivery.flexibility import take_reply
 from flexiciency.delivery.message import mark_leaving
 from flexiciency.errors import CertificateNotBound, GatewayError, PartnerFault, StateConflict, Unavailable
 from flexiciency.soap.outgoing import Outgoing, seal_body
@@ -20,12 +23,20 @@ from flexiciency.soap.posting import Partner, Poster
 from flexiciency.store import deliveries, evidence, parties
 from flexiciency.store.database import Database
 from flexiciency.store.evidence import Evidence
-from flexiciency.store.transaction import Row, transaction
+from flexiciency.store.transaction import Row, Transaction, transaction
 from flexiciency.wire.addressing import MARKET_PLACE_URN, MARKET_PLAYER_URN, Addressing
 from flexiciency.wire.identity import Identity
 from flexiciency.wire.trust import TrustAnchors
 
 log = structlog.get_logger()
+
+_TAKERS: Mapping[str, Callable[[Transaction, Row, etree._Element, datetime], None]] = MappingProxyType(
+    {"ReceiveTechnicalValidationRequest": take_reply}
+)
+"""What is done with the reply to a push beside keeping it, by operation: with the locked delivery, as it is received.
+
+What it raises is a failed attempt.
+"""
 
 
 class PushFailed(Exception):  # noqa: N818  tells Procrastinate to try again
@@ -74,16 +85,18 @@ class Pusher:
         replies: list[Evidence] = []
         try:
             self._sender.addresses.check(partner.url)
-            self._sender.poster.post(
+            reply = self._sender.poster.post(
                 partner,
                 message,
                 lambda data, reply: replies.append(evidence.received(data, reply, self._sender.clock())),
             )
+            self._received(delivery_id, replies, reply.body)
+        except Unavailable:
+            raise
         except Exception as error:
             raise self._failed(delivery_id, replies, error, sent=True) from error
         finally:
             message.close()
-        self._received(delivery_id, replies)
 
     def _leave(self, delivery_id: UUID) -> tuple[Partner, Outgoing] | None:
         now = self._sender.clock()
@@ -114,10 +127,15 @@ class Pusher:
         pinned = frozenset(row.fingerprint for row in certificates)
         return Partner(addresses[0].uri, recipient, self._sender.anchors, pinned), message
 
-    def _received(self, delivery_id: UUID, replies: list[Evidence]) -> None:
+    def _received(self, delivery_id: UUID, replies: list[Evidence], reply: etree._Element) -> None:
+        take = _TAKERS.get(etree.QName(reply).localname.removesuffix("Response"))
         with transaction(self._database) as tx:
-            for reply in replies:
-                evidence.record(tx, reply)
+            if take is not None:
+                ((delivery,),) = tx.read(deliveries.locked(delivery_id))
+                if delivery.received_at is None:
+                    take(tx, delivery, reply, self._sender.clock())
+            for each in replies:
+                evidence.record(tx, each)
             deliveries.mark_received(tx, delivery_id, self._sender.clock())
 
     def _failed(

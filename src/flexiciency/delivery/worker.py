@@ -12,7 +12,8 @@ import structlog
 from procrastinate import JobContext, RetryStrategy
 from procrastinate.exceptions import AlreadyEnqueued
 
-from flexiciency.delivery.jobs import DIRECTORY, PUSH, QUEUE
+from flexiciency.delivery.flexibility import Grid, GridFailed, answer_late
+from flexiciency.delivery.jobs import DIRECTORY, PUSH, QUEUE, VALIDATION
 from flexiciency.delivery.outbox import push_stranded
 from flexiciency.delivery.push import Pusher, PushFailed
 from flexiciency.errors import Unavailable
@@ -29,7 +30,9 @@ Duty = Callable[[], None]
 """What this gateway does about the directory: the Market Place pushes it, a DSO elsewhere reads it."""
 
 
-def worker_app(database: Database, pusher: Pusher, directory: Duty | None = None) -> procrastinate.App:
+def worker_app(
+    database: Database, pusher: Pusher, directory: Duty | None = None, grid: Grid | None = None
+) -> procrastinate.App:
     """Procrastinate on this database. Between its attempts, which the pusher counts, a push waits 2, 4, 8, … s."""
     app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=database.url))
     retry = RetryStrategy(exponential_wait=2, retry_exceptions=[PushFailed, Unavailable])
@@ -48,6 +51,14 @@ def worker_app(database: Database, pusher: Pusher, directory: Duty | None = None
             await manager.retry_job(job)
         await asyncio.to_thread(push_stranded, database, datetime.now(UTC) - SETTLED)
 
+    if grid is not None:
+        again = RetryStrategy(exponential_wait=2, retry_exceptions=[GridFailed, Unavailable])
+
+        @app.task(name=VALIDATION, queue=QUEUE, retry=again, pass_context=True)
+        def validate(context: JobContext, request_id: str) -> None:
+            """Answer one TECH-FLEX-REQ late."""
+            answer_late(database, grid, request_id, context.job.attempts + 1, lambda: datetime.now(UTC))
+
     if directory is not None:
 
         @app.periodic(cron=EVERY_MINUTE)
@@ -64,12 +75,13 @@ def worker_app(database: Database, pusher: Pusher, directory: Duty | None = None
 
 
 def run(
-    database: Database, pusher: Pusher, *, concurrency: int, directory: Duty | None = None, wait: bool = True
-) -> None:
+    database: Database, pusher: Pusher, *, concurrency: int, directory: Duty | None = None, grid: Grid | None = None,
+    wait: bool = True,
+) -> None:  # fmt: skip
     """Work until told to stop (SIGINT, SIGTERM); without `wait`, until no job is left."""
     # The pusher logs each failed attempt in a line; Procrastinate would add a stack trace.
     logging.getLogger("procrastinate").setLevel(logging.CRITICAL)
-    app = worker_app(database, pusher, directory)
+    app = worker_app(database, pusher, directory, grid)
     with app.open():
         if directory is not None:
             with suppress(AlreadyEnqueued):  # by another worker that has just started

@@ -1,10 +1,11 @@
 """An act between a DSO, its customers and a market player, from consent to acknowledged values, on their own."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 
 from sqlalchemy import text
@@ -18,6 +19,11 @@ from flexiciency.demo.stage import Stage
 from flexiciency.demo.town import TownPod
 from flexiciency.store.database import Database
 from flexiciency.store.values import write_blocks
+
+_HEADROOM = """load_area,name,time_zone,party,from,until,import_kw,export_kw,limiting_element
+{0},{1},{2},DSO,00:00,24:00,300,200,Transformer T1
+{0},{1},{2},TSO,00:00,24:00,1000,1000,Line 110 kV
+"""
 
 _ACKNOWLEDGED = text(
     "SELECT count(*) FROM delivery WHERE operation = 'ReceiveIndividualDataValue' AND state = 'AcknowledgedOK'"
@@ -45,13 +51,16 @@ class Act:
         self._days = 0
 
     def preparations(self) -> tuple[tuple[str, ...], ...]:
-        """The operator's commands that enter PoDs and the customers' channel."""
+        """The operator's commands that enter PoDs, the grid's headroom and the customers' channel."""
         region, dso = self._region, self._region.dso.name
-        pods_file = Path(self._plan.folder) / f"pods-{dso}.csv"
+        folder = Path(self._plan.folder)
+        pods_file, headroom_file = folder / f"pods-{dso}.csv", folder / f"headroom-{dso}.csv"
         self._write_pods(pods_file)
+        headroom_file.write_text(_HEADROOM.format(region.load_area, region.place.city, region.place.zone))
         certificate = str(self._plan.keys / f"{region.channel}.pem")
         return (
             (dso, "pods", "import", str(pods_file)),
+            (dso, "load-area", "import", str(headroom_file)),
             (dso, "channel", "bind", region.channel, "--certificate", certificate, "--name", "Town portal"),
         )
 
@@ -72,24 +81,29 @@ class Act:
             yield channel
 
     def give_consents(self, channel: CustomerChannel) -> None:
-        """Customers consent (CUS-CON-DES → CUS-CON-ACK), and the player is told of each."""
+        """Customers consent, each for all of its PoDs (CUS-CON-DES → CUS-CON-ACK), and the player is told of each."""
+        pods = self._town.pods[: self._region.consenting]
+        customers = [list(group) for _, group in groupby(pods, key=lambda pod: pod.customer_id)]
+        for held in self._stage.each(f"{self._region.place.city}: consents acknowledged", customers, len(customers)):
+            self._consent(channel, held)
+
+    def _consent(self, channel: CustomerChannel, pods: Sequence[TownPod]) -> None:
         region, now = self._region, datetime.now(UTC)
-        pods = self._town.pods[: region.consenting]
-        for pod in self._stage.each(f"{region.place.city}: consents acknowledged", pods, len(pods)):
-            acknowledgement = channel.give_consent(
-                Consent(
-                    customer_id=pod.customer_id,
-                    pods=(pod.pod,),
-                    data_details="Quarter-hour consumption",
-                    scopes=(Scope(Quantity.ENERGY_CONSUMPTION, TimeStep.PT15M),),
-                    processing_details="Energy advice",
-                    validated_at=now,
-                    start=region.start,
-                    end=region.end,
-                    third_party=region.player.id,
-                ),
-                Authentication("eID", now),
-            )  # fmt: skip
+        acknowledgement = channel.give_consent(
+            Consent(
+                customer_id=pods[0].customer_id,
+                pods=tuple(pod.pod for pod in pods),
+                data_details="Quarter-hour consumption",
+                scopes=(Scope(Quantity.ENERGY_CONSUMPTION, TimeStep.PT15M),),
+                processing_details="Energy advice",
+                validated_at=now,
+                start=region.start,
+                end=region.end,
+                third_party=region.player.id,
+            ),
+            Authentication("eID", now),
+        )
+        for pod in pods:
             self._consents[pod.pod] = acknowledgement.consent_id
 
     def agree(self) -> None:
@@ -110,9 +124,29 @@ class Act:
 
     def revoke(self, channel: CustomerChannel) -> Revocation:
         """One customer revokes half way (CUS-CON-REV), and the player is told."""
-        pod, now = self._town.pods[self._region.consenting // 2], datetime.now(UTC)
-        channel.revoke(self._consents[pod.pod], pod.customer_id, (pod.pod,), now, Authentication("eID", now))
-        self._wait_for_player("one customer revokes", "SELECT count(*) FROM consent WHERE revoked_at IS NOT NULL", 1)
+        return self._revoke(channel, "one customer revokes", self._town.pods[self._region.consenting // 2])
+
+    def revoke_part(self, channel: CustomerChannel) -> Revocation:
+        """The customer with several PoDs revokes the consent for the last of them, and keeps it for the others."""
+        last = self._town.pods[self._region.place.pods_of_first - 1]
+        return self._revoke(channel, "one customer revokes for one PoD of two", last)
+
+    def lose_and_regain_consents(self, channel: CustomerChannel) -> None:
+        """Everybody else revokes: the agreement is Suspended. One consents again: it stands (SRV-ACT-AGR, pushed)."""
+        states = "SELECT count(*) FROM agreement_state WHERE status = '{}'"
+        now = datetime.now(UTC)
+        for pod in self._town.pods[: self._region.consenting]:
+            if consent := self._consents.get(pod.pod):
+                channel.revoke(consent, pod.customer_id, (pod.pod,), now, Authentication("eID", now))
+        self._wait_for_player("agreement suspended", states.format("Suspended"), 1)
+        self._consent(channel, self._town.pods[:1])
+        self._wait_for_player("agreement stands again", states.format("Validated"), 1)
+
+    def _revoke(self, channel: CustomerChannel, title: str, pod: TownPod) -> Revocation:
+        now = datetime.now(UTC)
+        consent = self._consents.pop(pod.pod)
+        channel.revoke(consent, pod.customer_id, (pod.pod,), now, Authentication("eID", now))
+        self._wait_for_player(title, "SELECT count(*) FROM consent WHERE revoked_at IS NOT NULL", 1)
         with self._database.begin() as connection:
             at = connection.execute(text("SELECT max(revoked_at) FROM consent_pod")).scalar_one()
         return Revocation(pod, at)

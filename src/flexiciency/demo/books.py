@@ -15,9 +15,12 @@ _TABLES = """
 CREATE TABLE read_object (object TEXT, at REAL);
 CREATE TABLE attempt (subscription TEXT, at REAL, published INTEGER);
 CREATE TABLE b2b (id TEXT PRIMARY KEY, status TEXT, version INTEGER, provider TEXT, service TEXT);
-CREATE TABLE consent (id TEXT PRIMARY KEY, pod TEXT, revoked_at REAL);
+CREATE TABLE consent (id TEXT, pod TEXT, revoked_at REAL, PRIMARY KEY (id, pod));
 CREATE TABLE activation (pod TEXT PRIMARY KEY, confirmed INTEGER, code TEXT);
 CREATE TABLE agreement (id TEXT, status TEXT);
+CREATE TABLE agreement_state (status TEXT);
+CREATE TABLE narrowed (asked TEXT, served TEXT);
+CREATE TABLE validation (factor TEXT, element TEXT);
 CREATE TABLE message (id TEXT PRIMARY KEY, message_id TEXT, received_at REAL, acknowledged INTEGER DEFAULT 0);
 CREATE TABLE series (message TEXT, pod TEXT, start INTEGER, count INTEGER, wh BLOB, PRIMARY KEY (message, pod, start));
 CREATE TABLE counts (name TEXT PRIMARY KEY, value INTEGER);

@@ -100,7 +100,7 @@ def january_figures(
         values_stopped=sum(
             len(block.values)
             for block in region.town.blocks(revocation.pod)
-            if plan.revoked <= block.day < region.end
+            if region.revoked <= block.day < region.end
         ),
         values_after_revocation=dso["after_revocation"] + books.number(file, _LATE),
         kwh_difference=_difference(region, books.received_series(file), revocation.pod.pod),

@@ -75,6 +75,7 @@ def market_figures(plan: Plan, databases: Mapping[str, Database], stop: Stop) ->
     region, place = plan.spring, databases[MARKET_PLACE]
     counts = _of_market_place(place, stop)
     town = region.town
+    partly = town.pods[region.place.pods_of_first - 1]
     return MarketFigures(
         parties=counts["parties"],
         registrations=counts["registrations"],
@@ -94,7 +95,7 @@ def market_figures(plan: Plan, databases: Mapping[str, Database], stop: Stop) ->
             len(block.values)
             for pod in town.pods
             for block in town.blocks(pod)
-            if region.start <= block.day < region.end
+            if region.start <= block.day < (region.revoked if pod == partly else region.end)
         ),
     )
 

@@ -43,9 +43,10 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A DSO with its town and its customers' channel, and the market player that wants its data.
+    """A DSO with its town, load area and customers' channel, and the market player that wants its data.
 
-    So many of the customers consent; values of local days from `first_day` are delivered, `end_day` exclusive.
+    So many of the PoDs' customers consent; values of local days from `first_day` are delivered, `end_day` exclusive;
+    some are revoked before `revocation_day`.
     """
 
     place: Place
@@ -56,12 +57,23 @@ class Region:
     pods: int
     consenting: int
     first_day: str
+    revocation_day: str
     end_day: str
 
     @property
     def town(self) -> Town:
         """The PoDs with their customers."""
         return Town.make(self.pods, place=self.place)
+
+    @property
+    def load_area(self) -> str:
+        """Of the grid below the town's substation."""
+        return f"LA-{self.place.country}-1"
+
+    @property
+    def revoked(self) -> date:
+        """The local day from which on what was revoked stays where it is."""
+        return date.fromisoformat(self.revocation_day)
 
     @property
     def start(self) -> date:

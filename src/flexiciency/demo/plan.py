@@ -4,7 +4,7 @@ import json
 import socket
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self
 
@@ -57,7 +57,7 @@ class Plan:
         return Region(
             LINDENAU, DSO_AT, PLAYER_AT, "portal-at",
             (Wish(Quantity.ENERGY_CONSUMPTION, LINDENAU), Wish(Quantity.ENERGY_GENERATION, LINDENAU)),
-            self.pods, self.consenting, self.first_day, self.end_day,
+            self.pods, self.consenting, self.first_day, self.revocation_day, self.end_day,
         )  # fmt: skip
 
     @property
@@ -66,7 +66,7 @@ class Plan:
         return Region(
             MONTE_CLARO, DSO_PT, PLAYER_PT, "portal-pt",
             (Wish(Quantity.ENERGY_CONSUMPTION, MONTE_CLARO), Wish(Quantity.ENERGY_CONSUMPTION, LINDENAU, late=True)),
-            6, 6, "2025-03-29", "2025-04-01",
+            6, 6, "2025-03-29", "2025-03-31", "2025-04-01",
         )  # fmt: skip
 
     @property
@@ -78,11 +78,6 @@ class Plan:
     def gateways(self) -> tuple[str, ...]:
         """Names of the parties that run one."""
         return MARKET_PLACE, *(region.dso.name for region in self.regions)
-
-    @property
-    def revoked(self) -> date:
-        """The local day before which one customer revokes: its values from here on stay where they are."""
-        return date.fromisoformat(self.revocation_day)
 
     @property
     def file(self) -> Path:

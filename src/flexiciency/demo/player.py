@@ -8,12 +8,14 @@ values it is pushed and acknowledges them. Ends on SIGTERM.
 import signal
 import sys
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from urllib.parse import urljoin
 
 from flexiciency.client import (
     MARKET_PLACE_URN,
+    Agreement,
     Consent,
     ConsentAcknowledgement,
     ConsentRevocation,
@@ -25,8 +27,11 @@ from flexiciency.client import (
     MarketPlayer,
     PodStatus,
     Proposal,
+    Quantity,
     Received,
+    Selection,
     Sender,
+    TimeStep,
 )
 from flexiciency.contract.catalogue import B2B, MARKET_PLACE
 from flexiciency.demo import books, parties
@@ -34,6 +39,7 @@ from flexiciency.demo.books import Books, Stopped
 from flexiciency.demo.parties import Region
 from flexiciency.demo.plan import Plan
 from flexiciency.demo.seat import Seat
+from flexiciency.domain.values import local_day
 from flexiciency.wire.identity import fingerprint_of
 
 
@@ -75,6 +81,7 @@ class Player:
                 consent_given=self._given,
                 consent_acknowledged=self._consented,
                 consent_revoked=self._revoked,
+                agreement_changed=self._agreement_changed,
                 values_arrived=self._books.store_values,
             ),
             {MARKET_PLACE_URN: place, dso.registration.id: Sender(dso.registration.role, _fingerprints(dso))},
@@ -108,17 +115,27 @@ class Player:
 
     def _consented(self, received: Received[ConsentAcknowledgement]) -> None:
         consent = received.content
-        self._books.write("INSERT OR IGNORE INTO consent VALUES (?, ?, NULL)", consent.consent_id, consent.pods[0])
+        for pod in consent.pods:
+            self._books.write("INSERT OR IGNORE INTO consent VALUES (?, ?, NULL)", consent.consent_id, pod)
 
     def _revoked(self, received: Received[ConsentRevocation]) -> None:
-        at = received.received_at.timestamp()
-        self._books.write("UPDATE consent SET revoked_at = ? WHERE id = ?", at, received.content.consent_id)
+        at, revocation = received.received_at.timestamp(), received.content
+        for pod in revocation.pods:
+            self._books.write(
+                "UPDATE consent SET revoked_at = ? WHERE id = ? AND pod = ?", at, revocation.consent_id, pod
+            )
+
+    def _agreement_changed(self, received: Received[Agreement]) -> None:
+        self._books.write("INSERT INTO agreement_state VALUES (?)", received.content.status)
 
     def _activate(self, dso: MarketPlayer, subscription: str, service: str) -> None:
         region, count = self._region, "SELECT count(*) FROM consent"
         while books.number(self._plan.books(region.player), count) < region.consenting:
             self._books.wait()
-        confirmation = dso.request_activation(service, [pod.pod for pod in region.town.pods])
+        wanted = _wanted(region)
+        confirmation = dso.request_activation(service, [pod.pod for pod in region.town.pods], wanted)
+        if served := confirmation.selection:
+            self._books.write("INSERT INTO narrowed VALUES (?, ?)", wanted.time_step.value, served.time_step.value)
         for pod in confirmation.confirmed:
             self._books.write("INSERT INTO activation VALUES (?, 1, NULL)", pod)
         for pod, reason in confirmation.refused.items():
@@ -136,6 +153,16 @@ class Player:
             )
         )
         self._books.write("INSERT INTO agreement VALUES (?, ?)", agreement.id, agreement.status)
+        self._ask_grid(dso)
+
+    def _ask_grid(self, dso: MarketPlayer) -> None:
+        """TECH-FLEX-REQ: an hour of charging and an hour of feeding in (TECH-FLEX-RESP says how much of it)."""
+        noon = datetime(2025, 6, 2, 12, tzinfo=UTC)
+        hour = timedelta(hours=1)
+        curve = ((noon, Decimal(400)), (noon + hour, Decimal(-250)))
+        answer = dso.request_validation(self._region.load_area, curve, noon + 2 * hour)
+        if answer is not None:
+            self._books.write("INSERT INTO validation VALUES (?, ?)", str(answer.factor), answer.limiting_element)
 
     def _acknowledge(self, dso: MarketPlayer) -> None:
         """IND-DAT-ACK for each stored message."""
@@ -145,6 +172,13 @@ class Player:
                 identifier, {pod: PodStatus("OK") for (pod,) in pods}, relates_to=message_id, at=datetime.now(UTC)
             )
             self._books.write("UPDATE message SET acknowledged = 1 WHERE id = ?", identifier)
+
+
+def _wanted(region: Region) -> Selection:
+    """Values finer than the service has them: the DSO narrows that, and says so."""
+    start, _ = local_day(region.start, region.place.zone)
+    end, _ = local_day(region.end, region.place.zone)
+    return Selection(quantity=Quantity.ENERGY_CONSUMPTION, start=start, end=end, time_step=TimeStep.PT10M)
 
 
 def _fingerprints(party: Enrolment) -> frozenset[str]:

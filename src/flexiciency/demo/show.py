@@ -27,7 +27,7 @@ def _objects(told: Figures) -> Table:
 
 
 def _happened(told: Figures, picture: Path) -> Table:
-    january, market = told.january, told.market
+    january, market, rights = told.january, told.market, told.rights
     reasons = ", ".join(f"{code} {count}" for code, count in january.refusal_reasons.items())
     table = Table(title="What happened", title_justify="left", show_header=False)
     for name, value in (
@@ -47,6 +47,11 @@ def _happened(told: Figures, picture: Path) -> Table:
         ("values sent after the revocation", january.values_after_revocation),
         ("largest difference per PoD", f"{january.kwh_difference:g} kWh"),
         ("values acknowledged in the second country", f"{market.second_country_values_acknowledged:,}"),
+        ("values of a PoD revoked alone, then", rights.partly_revoked_values_after),
+        ("values of the PoD beside it, then", rights.partly_revoked_values_kept),
+        ("selection narrowed", rights.narrowed_time_step),
+        ("agreement without consent, then with", ", ".join(rights.agreement_states)),
+        ("flexibility request curtailed", f"to {rights.curtailment_factor:.2%} by {rights.limiting_element}"),
         ("seconds", told.seconds),
         ("picture of a load curve", picture),
     ):

@@ -23,6 +23,7 @@ from flexiciency.demo.act import Act, Revocation
 from flexiciency.demo.figures import Figures
 from flexiciency.demo.figures_january import Stop, draw, january_figures
 from flexiciency.demo.figures_market import market_figures
+from flexiciency.demo.figures_rights import rights_figures
 from flexiciency.demo.market import Market
 from flexiciency.demo.parties import MARKET_PLACE
 from flexiciency.demo.plan import Plan, make_keys
@@ -94,6 +95,7 @@ class _Story:
             return Figures(
                 january_figures(plan, self._databases[plan.january.dso.name], counts, revocation, stop),
                 market_figures(plan, self._databases, stop),
+                rights_figures(plan),
                 round(time.monotonic() - began, 1),
             )
 
@@ -117,12 +119,15 @@ class _Story:
             return channel.statistics, revocation
 
     def _play_spring(self) -> None:
-        """A few days in another country, one of them an hour short."""
+        """A few days in another country, one an hour short; consents go, first in part, and one comes back."""
         act, region = self._spring, self._plan.spring
         with act.channel() as channel:
             act.give_consents(channel)
             act.agree()
-            act.deliver(region.first_day, region.end_day)
+            act.deliver(region.first_day, region.revocation_day)
+            act.revoke_part(channel)
+            act.deliver(region.revocation_day, region.end_day)
+            act.lose_and_regain_consents(channel)
 
 
 def _database(url: str, name: str) -> Database:

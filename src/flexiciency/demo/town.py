@@ -21,7 +21,10 @@ from flexiciency.domain.values import Block, day_starts
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a town is, its IANA zone, and the form of its PoDs: a prefix, and a number of so many digits."""
+    """Where a town is, its IANA zone, and the form of its PoDs: a prefix, and a number of so many digits.
+
+    So many of the PoDs are the first customer's; the others have one each.
+    """
 
     country: str
     city: str
@@ -29,6 +32,7 @@ class Place:
     streets: tuple[str, ...]
     pod_prefix: str
     pod_digits: int
+    pods_of_first: int = 1
 
 
 LINDENAU = Place(
@@ -40,7 +44,7 @@ LINDENAU = Place(
 MONTE_CLARO = Place(
     "PT", "Monte Claro", "Europe/Lisbon", ("Rua Direita", "Rua da Igreja", "Largo do Chafariz"),
     # Portuguese form: country, grid operator (4), number.
-    "PT0002", 14,
+    "PT0002", 14, pods_of_first=2,
 )  # fmt: skip
 
 _QUARTER = TimeStep.PT15M
@@ -81,7 +85,7 @@ class TownPod:
 
 @dataclass(frozen=True, slots=True)
 class Town:
-    """The PoDs of a town, one customer each, and their consumption in one calendar year of its zone."""
+    """The PoDs of a town with their customers, and their consumption in one calendar year of its zone."""
 
     place: Place
     year: int
@@ -131,7 +135,7 @@ def _town_pod(place: Place, number: int, pods: int, seed: int) -> TownPod:
     return TownPod(
         number=number,
         pod=f"{place.pod_prefix}{number + 1:0{place.pod_digits}d}",
-        customer_id=f"C{number + 1:06d}",
+        customer_id=f"C{1 if number < place.pods_of_first else number + 1:06d}",
         street=place.streets[number // in_street],
         house_number=number % in_street + 1,
         profile=kind.profile,

@@ -1,73 +1,72 @@
-"""Service activation (D2.3, 2.5): the answer to a DSO-REQ, PoD by PoD.
+"""Service activation (D2.3, 2.5): the answer to a DSO-REQ, PoD by PoD, and to a USP-REQ.
 
-Received ──► OK | Partial | KO ──► Stopped
+Received ──► OK | Partial | KO
+Received, OK, Partial ──► Stopped
+
+Received: the provider decides by hand. It may refuse more than the rules do, never less.
 """
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from flexiciency.domain.reasons import Reason, ReasonCode, RefusedPod, reason
+from flexiciency.domain.selection import AGGREGATED, INDIVIDUAL, Selection, Service, serve
 
 
 class Status(StrEnum):
-    """Activation status (D2.3, 2.5 and Table 3)."""
+    """Activation status (D2.3, 2.5 and Table 3); Received and Stopped are no answers."""
 
+    RECEIVED = "Received"
     OK = "OK"
     KO = "KO"
     PARTIAL = "Partial"
+    STOPPED = "Stopped"
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """The part of an IND-DAT-SEL or AGG-DAT-SEL that an activation checks. Time step in seconds (a day: 86400)."""
-
-    aggregated: bool
-    quantity: str
-    time_step: int
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """MKP-SRV-DES as the provider knows it, with whether a validated B2B-SRV-SUB covers the requester."""
-
-    service_type: str
-    quantity: str | None
-    time_step: int | None
-    customer_consent_mandatory: bool
-    subscribed: bool
+class ActivationMoveRefused(Exception):  # noqa: N818  a refusal, as in the other state machines
+    """The activation's state does not allow the move; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class PodConsent:
     """What is known of one requested PoD: a consent to this requester at all, and one whose scope fits."""
 
-    pod_id: int
     consented: bool
     in_scope: bool
 
 
 @dataclass(frozen=True, slots=True)
 class ActivationDecision:
-    """DSO-CNF without its identifiers. `reason` is set for a KO of the whole request."""
+    """DSO-CNF or USP-CNF without its identifiers. `reason` is set for a KO of the whole, and for a USP-CNF's limits.
+
+    `selection` is the request's as it is served, None where nothing is confirmed.
+    """
 
     status: Status
-    confirmed: tuple[str, ...]
-    refused: tuple[RefusedPod, ...]
-    reason: Reason | None
+    confirmed: tuple[str, ...] = ()
+    refused: tuple[RefusedPod, ...] = ()
+    reason: Reason | None = None
+    selection: Selection | None = None
 
 
 def decide(
     pods: tuple[str, ...], selection: Selection | None, service: Service | None, facts: Mapping[str, PodConsent]
 ) -> ActivationDecision:
-    """Confirm or refuse an activation.
+    """The answer to a DSO-REQ.
 
     Partial is a non-empty proper subset of the requested PoDs; a request without PoDs and any aggregate gets OK or KO.
     """
-    whole = _reason_against_all(selection, service)
+    whole = _reason_against_all(service)
     if whole is not None or service is None:
-        return ActivationDecision(Status.KO, (), (), reason(whole or ReasonCode.SERVICE_UNKNOWN))
+        return _ko(reason(whole or ReasonCode.SERVICE_UNKNOWN))
+    served = None
+    if selection is not None:
+        answer = serve(selection, service, facts)
+        if answer.selection is None:
+            return ActivationDecision(Status.KO, reason=answer.reason)
+        served = answer.selection
     confirmed: list[str] = []
     refused: list[RefusedPod] = []
     times = Counter(pods)
@@ -77,28 +76,86 @@ def decide(
             confirmed.append(pod)
         else:
             refused.append(RefusedPod(pod, reason(code)))
-    all_or_nothing = service.service_type == "AggregatedDataProvision"
+    return _by_pod(confirmed, refused, service, served)
+
+
+def decide_unregulated(service: Service | None) -> ActivationDecision:
+    """The answer to a USP-REQ."""
+    if service is None:
+        return _ko(reason(ReasonCode.SERVICE_UNKNOWN))
+    if service.regulated:
+        return _ko(reason(ReasonCode.USE_DSO_REQUEST))
+    if not service.subscribed:
+        return _ko(reason(ReasonCode.SERVICE_NOT_SUBSCRIBED))
+    return ActivationDecision(Status.OK)
+
+
+def refuse_more(
+    decision: ActivationDecision, service: Service, leave_out: frozenset[str], text: str | None
+) -> ActivationDecision:
+    """A DSO-REQ's answer when the provider refuses PoDs of its own accord; `text` is for the requester to read.
+
+    Raises ActivationMoveRefused for a PoD that the rules do not confirm.
+    """
+    if strangers := leave_out - set(decision.confirmed):
+        raise ActivationMoveRefused(f"PoD {min(strangers)} is not among those that could be confirmed.")
+    if not leave_out:
+        return decision
+    why = reason(ReasonCode.REFUSED_BY_PROVIDER, text)
+    confirmed = [pod for pod in decision.confirmed if pod not in leave_out]
+    refused = [RefusedPod(pod, why) for pod in decision.confirmed if pod in leave_out]
+    return _by_pod(confirmed, [*decision.refused, *refused], service, decision.selection)
+
+
+def refuse_all(decision: ActivationDecision, text: str) -> ActivationDecision:
+    """The answer when the provider refuses the whole of its own accord."""
+    why = reason(ReasonCode.REFUSED_BY_PROVIDER, text)
+    refused = tuple(RefusedPod(pod, why) for pod in decision.confirmed)
+    return ActivationDecision(Status.KO, (), decision.refused + refused, why)
+
+
+def limited(decision: ActivationDecision, limits: str) -> ActivationDecision:
+    """A USP-REQ's answer when the provider activates within limits that it states."""
+    if decision.status is not Status.OK:
+        return decision
+    return replace(decision, status=Status.PARTIAL, reason=reason(ReasonCode.LIMITS_STATED, limits))
+
+
+def must_be_received(status: Status) -> None:
+    """Raises ActivationMoveRefused where nothing waits to be decided."""
+    if status is not Status.RECEIVED:
+        raise ActivationMoveRefused(f"It is {status}; only one that is Received waits to be decided.")
+
+
+def stopped(status: Status) -> Status:
+    """The state after either party stops it. Raises ActivationMoveRefused."""
+    if status not in (Status.RECEIVED, Status.OK, Status.PARTIAL):
+        raise ActivationMoveRefused(f"It is {status}; only one that is Received, OK or Partial can be stopped.")
+    return Status.STOPPED
+
+
+def _by_pod(
+    confirmed: list[str], refused: list[RefusedPod], service: Service, selection: Selection | None
+) -> ActivationDecision:
     if not refused:
-        return ActivationDecision(Status.OK, tuple(confirmed), (), None)
-    if confirmed and not all_or_nothing:
-        return ActivationDecision(Status.PARTIAL, tuple(confirmed), tuple(refused), None)
+        return ActivationDecision(Status.OK, tuple(confirmed), selection=selection)
+    if confirmed and service.service_type != AGGREGATED:
+        return ActivationDecision(Status.PARTIAL, tuple(confirmed), tuple(refused), selection=selection)
     return ActivationDecision(Status.KO, (), tuple(refused), refused[0].reason)
 
 
-def _reason_against_all(selection: Selection | None, service: Service | None) -> ReasonCode | None:
+def _ko(why: Reason) -> ActivationDecision:
+    return ActivationDecision(Status.KO, reason=why)
+
+
+def _reason_against_all(service: Service | None) -> ReasonCode | None:
     if service is None:
         return ReasonCode.SERVICE_UNKNOWN
-    if service.service_type not in ("IndividualDataProvision", "AggregatedDataProvision"):
+    if not service.regulated:
+        return ReasonCode.USE_UNREGULATED_REQUEST
+    if service.service_type not in (INDIVIDUAL, AGGREGATED):
         return ReasonCode.SERVICE_TYPE_MISMATCH
-    if not service.subscribed:
-        return ReasonCode.SERVICE_NOT_SUBSCRIBED
-    if selection is None:
-        return None
-    if selection.aggregated != (service.service_type == "AggregatedDataProvision"):
-        return ReasonCode.SERVICE_TYPE_MISMATCH
-    if selection.quantity != service.quantity or selection.time_step != service.time_step:
-        return ReasonCode.SELECTION_NOT_SERVED
-    return None
+    return None if service.subscribed else ReasonCode.SERVICE_NOT_SUBSCRIBED
 
 
 def _reason_against(times: int, facts: PodConsent | None, service: Service) -> ReasonCode | None:

@@ -1,5 +1,8 @@
 """Technical validation (D2.3, 2.6; TECH-FLEX-REQ → TECH-FLEX-RESP): the curtailment factor of a power curve.
 
+    of a Market Player   Received ──► Answered, both at once where no model of the grid is to be computed
+    of the DSO to one    Asked ──► Answered
+
 A power is held from its point to the next, the last one to the end; consumption is positive, generation negative.
 The factor is the largest f at which all of [0, f] is feasible: f times the power stays within the
 headroom at every moment.
@@ -91,6 +94,20 @@ def validate(curve: Curve, area: LoadArea | None) -> Validation:
     tso = _limit(curve, area.time_zone, area.tso, ReasonCode.TSO_LIMIT, needed=False)
     stricter = dso if dso.factor <= tso.factor else tso
     return Validation(dso.factor, tso.factor, stricter.element, stricter.reason)
+
+
+def combined(headroom: Validation, grid: Validation) -> Validation:
+    """What headroom and grid model both allow: the lesser factors, every element that limits, the lesser's reason."""
+    lesser, other = sorted((headroom, grid), key=lambda one: one.factor)
+    elements = [one.limiting_element for one in (lesser, other) if one.limiting_element]
+    return Validation(
+        min(headroom.dso, grid.dso), min(headroom.tso, grid.tso), "; ".join(elements) or None, lesser.reason
+    )
+
+
+def without_grid(headroom: Validation) -> Validation:
+    """The answer where the grid model could not be computed: the DSO allows nothing."""
+    return Validation(0, headroom.tso, None, reason(ReasonCode.GRID_UNKNOWN))
 
 
 def fault_of(curve: Curve) -> str | None:

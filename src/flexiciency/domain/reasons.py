@@ -22,6 +22,12 @@ class ReasonCode(StrEnum):
     SERVICE_NOT_SUBSCRIBED = "ServiceNotSubscribed"
     SERVICE_TYPE_MISMATCH = "ServiceTypeMismatch"
     SELECTION_NOT_SERVED = "SelectionNotServed"
+    SELECTION_NARROWED = "SelectionNarrowed"
+    USE_DSO_REQUEST = "UseDsoRequest"
+    USE_UNREGULATED_REQUEST = "UseUnregulatedRequest"
+    REFUSED_BY_PROVIDER = "RefusedByProvider"
+    STOPPED_BY_PROVIDER = "StoppedByProvider"
+    LIMITS_STATED = "LimitsStated"
     POD_NOT_CONFIRMED = "PodNotConfirmed"
     VALUES_MISSING = "ValuesMissing"
     VALUES_UNREADABLE = "ValuesUnreadable"
@@ -33,6 +39,7 @@ class ReasonCode(StrEnum):
     BASE_CASE_INFEASIBLE = "BaseCaseInfeasible"
     GRID_LIMIT = "GridLimit"
     TSO_LIMIT = "TsoLimit"
+    GRID_UNKNOWN = "GridUnknown"
 
 
 SENTENCES: dict[ReasonCode, str] = {
@@ -51,6 +58,12 @@ SENTENCES: dict[ReasonCode, str] = {
     ReasonCode.SERVICE_NOT_SUBSCRIBED: "No validated B2B service subscription covers this requester and service.",
     ReasonCode.SERVICE_TYPE_MISMATCH: "The service is of another type than this request activates.",
     ReasonCode.SELECTION_NOT_SERVED: "The selection asks for another quantity or time step than the service has.",
+    ReasonCode.SELECTION_NARROWED: "Less of the service is served than the selection asked for.",
+    ReasonCode.USE_DSO_REQUEST: "The service is a regulated provider's. Activate it by DSO-REQ.",
+    ReasonCode.USE_UNREGULATED_REQUEST: "The service is an unregulated provider's. Activate it by USP-REQ.",
+    ReasonCode.REFUSED_BY_PROVIDER: "The provider decided against it. Ask the provider why.",
+    ReasonCode.STOPPED_BY_PROVIDER: "The provider stopped the activation. Ask the provider why.",
+    ReasonCode.LIMITS_STATED: "The service is activated within limits. Ask the provider which.",
     ReasonCode.POD_NOT_CONFIRMED: "The PoD was not confirmed in the activation. List confirmed PoDs only.",
     ReasonCode.VALUES_MISSING: "Values of this period did not arrive. They are asked for again.",
     ReasonCode.VALUES_UNREADABLE: "The values could not be read or stored by the receiver.",
@@ -62,6 +75,7 @@ SENTENCES: dict[ReasonCode, str] = {
     ReasonCode.BASE_CASE_INFEASIBLE: "The grid is beyond its limits there without any exchange. Choose another time.",
     ReasonCode.GRID_LIMIT: "The DSO's grid takes no more than this part of the exchange.",
     ReasonCode.TSO_LIMIT: "The TSO takes no more than this part of the exchange.",
+    ReasonCode.GRID_UNKNOWN: "What the grid takes could not be computed, so nothing is allowed. Ask again later.",
 }
 
 

@@ -17,7 +17,7 @@ from flexiciency.services.agreement_object import written_agreement
 from flexiciency.services.exchange import transaction_of
 from flexiciency.services.replies import B2B, reason_of, refused_of
 from flexiciency.soap.endpoint import Call
-from flexiciency.store import agreement_standing, agreements
+from flexiciency.store import agreement_standing, agreements, selections
 from flexiciency.store.agreements import Terms
 from flexiciency.store.transaction import Row, Transaction
 
@@ -27,8 +27,8 @@ def propose(call: Call, message: Any) -> Any:
 
     One that could be validated stays Proposed where the service is decided by hand. What nothing can be agreed to of
     comes back as Ended with the reason, and is not stored. Raises ReferenceUnknown for an activation, subscription,
-    service or consent that is not the caller's, IdentifierTaken for an Id used before, StateConflict for a version
-    other than the first or an activation that was refused or stopped.
+    service, consent or selection that is not the caller's, IdentifierTaken for an Id used before, StateConflict for a
+    version other than the first or an activation that was refused or stopped.
     """
     proposed, tx = message.ServiceActivationAgreement, transaction_of(call)
     activation, confirmed, stored = _facts(tx, proposed, call)
@@ -134,17 +134,23 @@ def _locked(call: Call, agreement_id: str, path: str | None = None) -> Row:
 def _facts(tx: Transaction, proposed: Any, call: Call) -> tuple[Row, list[Row], Row | None]:
     """The activation, its confirmed PoDs, and what is stored under the Id. Raises ReferenceUnknown, StateConflict."""
     activation_id = proposed.DsoServiceActivationRequestRef or ""
-    _, activation, confirmed, stored, foreign = tx.read(
+    _, activation, confirmed, stored, foreign, unselected = tx.read(
         agreement_standing.share_pods(proposed.PoD or ()),
         agreements.terms(activation_id, proposed.B2BServiceSubscriptionRef),
         agreements.confirmed(activation_id),
         agreements.stored(proposed.Id),
         agreements.foreign_consent(proposed.CustomerConsentDescriptionRef or (), call.speaker.id),
+        selections.foreign(proposed.SelectionRef or (), call.speaker.id, proposed.MarketPlaceServiceDescriptionRef),
     )
     if foreign:
         raise ReferenceUnknown(
             f"There is no consent {foreign[0].id} to {call.speaker.id} here.",
             path=_path(call, "CustomerConsentDescriptionRef"),
+        )
+    if unselected:
+        raise ReferenceUnknown(
+            f"There is no selection {unselected[0].id} of {call.speaker.id} and this service here. Select first.",
+            path=_path(call, "SelectionRef"),
         )
     return _activation(activation, proposed, call), confirmed, stored[0] if stored else None
 

@@ -4,7 +4,7 @@ from functools import partial
 
 from flexiciency.contract.catalogue import B2B as INTERFACE
 from flexiciency.contract.catalogue import MARKET_PLAYER, operations
-from flexiciency.services import activation, aggregates, agreement, flexibility, provision
+from flexiciency.services import activation, aggregates, agreement, flexibility, provision, selection
 from flexiciency.services.mailbox import Mailbox
 from flexiciency.services.replies import B2B
 from flexiciency.soap.spyne_service import Handler
@@ -21,6 +21,10 @@ def handlers(provider_id: str, aggregate_minimum: int) -> dict[str, Handler]:
     return {
         "Ping": provision.ping,
         "RequestDsoServiceActivation": partial(activation.request_dso_service_activation, provider_id),
+        "RequestUnregulatedServiceActivation": partial(activation.request_unregulated_service_activation, provider_id),
+        "StopServiceActivation": activation.stop,
+        "SelectIndividualData": partial(selection.select, provider_id),
+        "SelectAggregatedData": partial(selection.select, provider_id),
         "ProposeServiceActivationAgreement": agreement.propose,
         "CounterServiceActivationAgreement": agreement.counter,
         "ValidateServiceActivationAgreement": agreement.validate,
@@ -31,6 +35,7 @@ def handlers(provider_id: str, aggregate_minimum: int) -> dict[str, Handler]:
         "RequestAggregatedDataValues": partial(aggregates.request_values, aggregate_minimum),
         "AcknowledgeAggregatedData": aggregates.acknowledge,
         "RequestTechnicalValidation": partial(flexibility.request_technical_validation, provider_id),
+        "AnswerTechnicalValidation": flexibility.answer_technical_validation,
         "ReadMessageStatus": provision.status,
         **Mailbox(B2B, "b2bo", namespace, _PUSHES, aggregate_minimum).handlers,
     }

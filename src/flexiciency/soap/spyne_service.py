@@ -8,6 +8,7 @@ import flexiciency.soap.spyne_compat
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from lxml import etree
 from spyne import Application, ServiceBase, rpc
 from spyne.context import MethodContext
 from spyne.protocol.xml import XmlDocument
@@ -81,6 +82,11 @@ class SpyneService(ServerBase):
 def written(value: Any) -> bytes:
     """Canonical XML of one object (an instance of a class from `spyne_types`), as a document of its own."""
     return canonical(_OBJECTS.element(value))
+
+
+def read(kind: Any, element: etree._Element) -> Any:
+    """An object of a class from `spyne_types` out of its element, which was validated."""
+    return _OBJECTS.from_element(None, kind, element)
 
 
 _OBJECTS = BodyXml()

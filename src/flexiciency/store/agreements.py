@@ -18,6 +18,7 @@ SELECT a.id AS activation_id, a.requester_id, a.status AS activation_status, d.i
         WHERE s.id = %(subscription_id)s AND s.requester_id = a.requester_id AND s.status = 'Validated'
           AND sd.service_description_id = d.id) AS subscribed
 FROM activation a JOIN service_description d ON d.id = a.service_description_id WHERE a.id = %(activation_id)s
+FOR SHARE OF a
 """
 
 # The span of local days that a PoD's consents cover; the release rule decides on each interval later.
@@ -115,7 +116,10 @@ ORDER BY g.id, p.time_zone
 
 
 def terms(activation_id: str, subscription_id: str) -> Query:
-    """The activation that an agreement names: its requester, its service, and whether the subscription covers both."""
+    """The activation that an agreement names: its requester, its service, and whether the subscription covers both.
+
+    Nobody stops it before the transaction ends.
+    """
     return Query(_TERMS, {"activation_id": activation_id, "subscription_id": subscription_id})
 
 

@@ -33,7 +33,7 @@ LEFT JOIN exchange e ON e.sender = %(sender)s AND e.message_id = %(message_id)s
 _LOCATION = "SELECT uri FROM market_player_location WHERE registration_id = %(id)s ORDER BY id LIMIT 1"
 
 # A suspension waits until what is leaving has been marked Sent.
-_STATUS = "SELECT status FROM market_player_registration WHERE id = %(id)s FOR SHARE"
+_STATUS = "SELECT status, role FROM market_player_registration WHERE id = %(id)s FOR SHARE"
 
 _FINGERPRINTS = """
 SELECT a.fingerprint FROM market_player_registration r
@@ -74,7 +74,7 @@ def location(registration_id: str) -> Query:
 
 
 def status(registration_id: str) -> Query:
-    """Status of a registration, locked against a change of it until the transaction ends."""
+    """Status and role of a registration, locked against a change of it until the transaction ends."""
     return Query(_STATUS, {"id": registration_id})
 
 

@@ -31,8 +31,7 @@ _LOCK_AGREEMENT = "SELECT FROM agreement WHERE id = %(agreement_id)s FOR SHARE"
 _LOCK_CONSENTS = """
 SELECT cp.consent_id FROM releasable r
 JOIN consent_pod cp ON cp.consent_id = r.consent_id AND cp.pod_id = r.pod_id AND cp.status = 'Acknowledged'
-WHERE r.agreement_id = %(agreement_id)s AND r.released && %(period)s
-  AND (%(pods)s::text[] IS NULL OR cp.pod = ANY(%(pods)s))
+WHERE r.agreement_id = %(agreement_id)s AND r.released && %(period)s AND (/* PoDs */)
 ORDER BY cp.consent_id, cp.pod FOR SHARE OF cp
 """
 
@@ -45,10 +44,24 @@ FROM released_value_block v
 WHERE v.agreement_id = %(agreement_id)s AND v.quantity = %(quantity)s AND v.time_step = %(step)s
   AND v.released && %(period)s AND v.day >= %(first_day)s AND v.day < %(end_day)s
   AND (v.consent_id IS NULL OR v.consent_id = ANY(%(consents)s))
-  AND (%(pods)s::text[] IS NULL OR v.pod = ANY(%(pods)s))
-  AND (%(time_zone)s::text IS NULL OR v.time_zone = %(time_zone)s)
+  AND (%(time_zone)s::text IS NULL OR v.time_zone = %(time_zone)s) AND (/* PoDs */)
 ORDER BY v.pod, v.day
 """
+
+_PODS = "SELECT id FROM pod WHERE pod = ANY(%(pods)s)"
+
+
+def _of_pods(sql: str, column: str) -> str:
+    """For some PoDs of an agreement, which are looked up by index however many it has; else for all."""
+    return sql.replace("/* PoDs */", f"{column} = ANY(%(pods)s)")
+
+
+def _of_all(sql: str) -> str:
+    return sql.replace("/* PoDs */", "true")
+
+
+_OF_ALL = _of_all(_LOCK_CONSENTS), _of_all(_RELEASED)
+_OF_PODS = _of_pods(_LOCK_CONSENTS, "r.pod_id"), _of_pods(_RELEASED, "v.pod_id")
 
 LONGEST_DAY = timedelta(hours=25)
 """What a day may have been in a zone that the PoD is no longer in."""
@@ -76,13 +89,13 @@ def release(tx: Transaction, asked: Asked, rested: Rested | None = None) -> Iter
 
     The consents stay locked against revocation until it ends. Rows are fetched in portions, so memory is flat.
     """
-    period = TimestamptzRange(asked.start, asked.end)
+    lock_consents, released = _OF_ALL if asked.pods is None else _OF_PODS
     of_agreement = {
         "agreement_id": asked.agreement_id,
-        "period": period,
-        "pods": None if asked.pods is None else list(asked.pods),
+        "period": TimestamptzRange(asked.start, asked.end),
+        "pods": _pod_ids(tx, asked.pods or ()),
     }
-    _, locked = tx.read(Query(_LOCK_AGREEMENT, of_agreement), Query(_LOCK_CONSENTS, of_agreement))
+    _, locked = tx.read(Query(_LOCK_AGREEMENT, of_agreement), Query(lock_consents, of_agreement))
     values = of_agreement | {
         "consents": list({row.consent_id for row in locked}),
         "time_zone": asked.time_zone,
@@ -95,9 +108,16 @@ def release(tx: Transaction, asked: Asked, rested: Rested | None = None) -> Iter
     with tx.driver.cursor(f"release_{id(asked)}", row_factory=namedtuple_row) as cursor:
         cursor.itersize = 2000
         tx.driver.execute(f"SET LOCAL ROLE {ROLE}")
-        cursor.execute(_RELEASED, values)  # rights are checked here, not when rows are fetched
+        cursor.execute(released, values)  # rights are checked here, not when rows are fetched
         tx.driver.execute("RESET ROLE")
         yield from joined(block for stored in _whole(cursor, rested) for block in _blocks(stored, asked))
+
+
+def _pod_ids(tx: Transaction, pods: tuple[str, ...]) -> list[int]:
+    if not pods:
+        return []
+    (rows,) = tx.look_up(Query(_PODS, {"pods": list(pods)}))
+    return [row.id for row in rows]
 
 
 class _Stored(NamedTuple):

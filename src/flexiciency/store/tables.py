@@ -54,6 +54,7 @@ from flexiciency.store.tables_message import (
     message_chunk,
     meter_value_block,
 )
+from flexiciency.store.tables_selection import selection
 
 __all__ = [
     "activation",
@@ -98,6 +99,7 @@ __all__ = [
     "publication",
     "publication_description",
     "publication_key",
+    "selection",
     "service_description",
     "technical_validation",
 ]

@@ -126,8 +126,13 @@ activation = Table(
     optional("reason_code", Text),
     required("received_at", Instant),
     optional("stopped_at", Instant),
+    required("kind", Text, server_default="DSO-REQ"),
+    optional("reason_text", Text),
+    optional("selection_id", Text),
     one_of("status", "Received", "OK", "Partial", "KO", "Stopped"),
-    comment="DSO-REQ (id) and its DSO-CNF (confirmation_id)",
+    one_of("kind", "DSO-REQ", "USP-REQ"),
+    comment="DSO-REQ or USP-REQ (id) and its DSO-CNF or USP-CNF (confirmation_id); once Stopped, the reason is that of "
+    "the stop, if one was given",
 )
 
 # No foreign keys: one statement inserts an activation and its PoDs, and takes pod_id from pod.

@@ -15,7 +15,8 @@ load_area = Table(
     required("owner_id", Text),
     required("name", Text),
     required("time_zone", Text),
-    comment="Load areas of this DSO; the zone is that of its times of day",
+    optional("network", Text),
+    comment="Load areas of this DSO; the zone is that of its times of day, network the file of a grid model",
 )  # fmt: skip
 
 load_area_headroom = Table(
@@ -35,18 +36,29 @@ load_area_headroom = Table(
 technical_validation = Table(
     "technical_validation", metadata,
     key("id", Text),
-    required("response_id", Text),
-    required("requester_id", Text, ForeignKey("market_player_registration.id")),
+    optional("response_id", Text),
+    required("player_id", Text, ForeignKey("market_player_registration.id")),
+    required("direction", Text),
+    required("status", Text),
     required("load_area", Text),
     required("start_at", Instant),
     required("end_at", Instant),
     required("times", ARRAY(Instant)),
     required("powers_kw", ARRAY(_ASKED_KW)),
-    required("dso_factor", _FACTOR),
-    required("tso_factor", _FACTOR),
+    optional("dso_factor", _FACTOR),
+    optional("tso_factor", _FACTOR),
     optional("limiting_element", Text),
     optional("reason_code", Text),
     optional("reason_text", Text),
-    required("answered_at", Instant),
-    comment="TECH-FLEX-REQ with its TECH-FLEX-RESP; the load area is what was asked, known or not",
+    required("asked_at", Instant),
+    optional("answered_at", Instant),
+    one_of("direction", "FromPlayer", "ToPlayer"),
+    one_of("status", "Received", "Asked", "Answered"),
+    CheckConstraint(
+        "num_nonnulls(response_id, dso_factor, tso_factor, answered_at) = "
+        "CASE status WHEN 'Answered' THEN 4 ELSE 0 END",
+        name="answer",
+    ),
+    comment="TECH-FLEX-REQ with its TECH-FLEX-RESP: of a Market Player, Received until Answered, or of us to one, "
+    "Asked until Answered; the load area is what was asked, known or not",
 )  # fmt: skip

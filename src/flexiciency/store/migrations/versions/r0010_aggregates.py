@@ -7,7 +7,7 @@ from alembic import op
 from flexiciency.store.database import driver
 
 revision = "0010"
-down_revision = "0008"
+down_revision = "0009"
 
 
 def upgrade() -> None:
