@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from flexiciency.client import (
+    AggregatedSelection,
     AggregatesMessage,
-    AggregatesSelection,
     ClientSettings,
     Counts,
     MarketPlayer,
@@ -170,7 +170,7 @@ def test_values_arrive_as_arrays_and_are_acknowledged(client: MarketPlayer, prov
 
 
 def test_aggregates_arrive_as_arrays_and_are_acknowledged(client: MarketPlayer, provider: Dso) -> None:
-    wanted = AggregatesSelection(
+    wanted = AggregatedSelection(
         level="Portfolio", method="Sum", quantity=Quantity.ENERGY_CONSUMPTION, start=MIDNIGHT, end=MIDNIGHT + DAY,
         time_step=TimeStep.PT15M, pods=("POD0001",), customers=("C-1",), countries=("AT",), cities=("Linz",),
         streets=("Ring",),
