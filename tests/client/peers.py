@@ -212,6 +212,10 @@ def _consents(_: Call, message: Any) -> Any:
 _B2B: dict[str, Handler] = {
     "Ping": lambda call, _: B2B.PingResponse(Time=call.now, Version="1.0"),
     "RequestDsoServiceActivation": _activation,
+    "RequestUnregulatedServiceActivation": lambda _, __: B2B.RequestUnregulatedServiceActivationResponse(),
+    "StopServiceActivation": lambda call, _: _receipt(B2B, call),
+    "SelectIndividualData": lambda _, __: B2B.SelectIndividualDataResponse(),
+    "SelectAggregatedData": lambda _, __: B2B.SelectAggregatedDataResponse(),
     "ProposeServiceActivationAgreement": _agreement,
     "CounterServiceActivationAgreement": _agreement,
     "EndServiceActivationAgreement": _agreement,

@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select, update
 
+from flexiciency import app
 from flexiciency.client import AggregatesMessage
 from flexiciency.contract.codec_read import read_aggregates
 from flexiciency.delivery.outbox import Outbox
@@ -28,7 +29,7 @@ from tests.services.aggregating import (
     agree_on_pods,
     give_consent,
 )
-from tests.world import ZONE
+from tests.world import ZONE, World
 
 
 def queue_day(database: Database, agreement: str) -> list[UUID]:
@@ -104,6 +105,15 @@ def test_of_a_push_the_groups_that_may_not_leave_are_left_out(
     (delivery,) = queue_day(database, agree_on_pods(player, service, pods))
     pusher.push(delivery)
     assert [[one.id for one in received.content.aggregates] for received in program.taken] == [["XX/Linz"]]
+
+
+@pytest.mark.usefixtures("address")
+def test_the_operator_sets_how_small_a_pushed_group_may_be(
+    player: Sender, world: World, database: Database, program: Program
+) -> None:
+    (delivery,) = queue_day(database, agree_on_pods(player, add_service(database), add_pods(database, "Four", 4)))
+    app.pusher(world.settings.model_copy(update={"aggregate_minimum": 4}), database).push(delivery)
+    assert [[one.pods for one in received.content.aggregates] for received in program.taken] == [[4]]
 
 
 @pytest.mark.usefixtures("address")
