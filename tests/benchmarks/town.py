@@ -18,7 +18,7 @@ AGREEMENT = "urn:uuid:00000000-0000-4000-8000-000000000a92"
 ACTIVATION = "urn:uuid:00000000-0000-4000-8000-000000000ac7"
 
 # What the services would store, for many PoDs at once.
-_AGREED = f"""
+CONSENTED = f"""
 INSERT INTO consent SELECT 'urn:uuid:consent-' || h.pod_id, h.customer_id, '{DSO}', '{PLAYER}', '2025-01-01',
     '2025-02-01', now(), 'Load curves', 'Advice', '{CHANNEL}', 'eID', now(), now(), 'urn:uuid:ack-' || h.pod_id, now()
 FROM pod_holder h;
@@ -26,6 +26,9 @@ INSERT INTO consent_scope SELECT id, 'EnergyConsumption', 900 FROM consent;
 INSERT INTO consent_pod (consent_id, pod, pod_id, customer_id, eso_id, status, covered)
 SELECT 'urn:uuid:consent-' || p.id, p.pod, p.id, h.customer_id, '{PLAYER}', 'Acknowledged',
     tstzrange('2024-12-31T23:00Z', '2025-01-31T23:00Z') FROM pod p JOIN pod_holder h ON h.pod_id = p.id;
+ANALYZE;
+"""  # noqa: S608  constants
+_AGREED = f"""
 INSERT INTO activation VALUES ('{ACTIVATION}', '{ACTIVATION}-cnf', '{PLAYER}', '{SERVICE}', 'OK', NULL, now());
 INSERT INTO agreement VALUES ('{AGREEMENT}', 1, 'Validated', '{PLAYER}', '{SERVICE}', '{SUBSCRIPTION}',
     '{ACTIVATION}', 'Load curves', 'Advice', '2025-01-01', '2025-02-01', now(), 'EnergyConsumption', 900);
@@ -79,7 +82,7 @@ def town(pods: int) -> Iterator[Town]:
             migrate.upgrade(database)
             world = make_world(database, keys, pods=pods, key_type="rsa")
             with database.begin() as connection:
-                connection.execute(text(_AGREED))
+                connection.execute(text(CONSENTED + _AGREED))
             yield Town(url, world, keys)
         finally:
             database.close()

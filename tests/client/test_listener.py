@@ -14,6 +14,7 @@ import pytest
 
 from flexiciency.client import (
     AggregatesMessage,
+    AggregatedSelection,
     ConsentRevocation,
     Counts,
     DirectoryChanges,
@@ -21,11 +22,14 @@ from flexiciency.client import (
     Listener,
     ListenerSettings,
     Received,
+    Selection,
     Sender,
     TechnicalValidation,
+    UnregulatedConfirmation,
     ValuesMessage,
     new_message_id,
 )
+from flexiciency.contract.catalogue import object_of
 from flexiciency.contract.codec import AGGREGATES_PUSH, PUSH
 from flexiciency.errors import (
     CertificateNotBound,
@@ -175,6 +179,26 @@ def test_a_late_technical_validation_reaches_the_program(tmp_path: Path, program
     (taken,) = program.taken
     assert isinstance(taken.content, TechnicalValidation)
     assert (taken.content.factor, taken.content.tso_factor) == (Decimal("0.625"), Decimal("0.875001"))
+
+
+@pytest.mark.parametrize(
+    ("bo_id", "name", "kind"),
+    [
+        ("USP-CNF", "valid-partial-with-limits", UnregulatedConfirmation),
+        ("IND-DAT-SEL", "valid-minimal", Selection),
+        ("AGG-DAT-SEL", "valid-city", AggregatedSelection),
+    ],
+)
+def test_late_answers_and_narrowed_selections_reach_the_program(
+    tmp_path: Path, program: Program, bo_id: str, name: str, kind: type
+) -> None:
+    operation = f"Receive{object_of(bo_id).name}".encode()
+    content = b'<mplo:%s xmlns:mplo="urn:flexiciency:market-player-operations:1">%s</mplo:%s>'
+    handlers = Handlers(unregulated_activation_confirmed=program.take, selection_narrowed=program.take)
+    with listening(tmp_path / "inbox.sqlite", handlers) as one:
+        send(one, push(content % (operation, sample(bo_id, name), operation), operation.decode()))
+    (taken,) = program.taken
+    assert type(taken.content) is kind
 
 
 def test_a_repeated_push_gets_the_stored_reply_and_is_handled_once(listener: Listener, program: Program) -> None:

@@ -232,7 +232,7 @@ def test_the_operator_stops_with_a_ko_and_ends_what_was_agreed(
     ("move", "how", "expected"),
     [
         (activation_by_hand.confirm, {}, ("OK", [], [])),
-        (activation_by_hand.confirm, {"limits": "Weekdays only."}, ("Partial", [], ["LimitsStated"])),
+        (activation_by_hand.confirm, {"limits": "Weekdays only."}, ("Partial", [], ["ServiceLimited"])),
         (activation_by_hand.refuse, {"text": "No staff."}, ("KO", [], ["RefusedByProvider"])),
         (activation_by_hand.stop, {"text": "Closed."}, ("KO", [], ["StoppedByProvider"])),
     ],

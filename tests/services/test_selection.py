@@ -8,7 +8,6 @@ import pytest
 from lxml import etree
 from psycopg.types.range import TimestamptzRange
 
-from flexiciency.contract.series import TimeStep
 from flexiciency.errors import ReferenceUnknown, StateConflict
 from flexiciency.services.replies import B2B
 from flexiciency.services.selection import narrow_stored
@@ -188,10 +187,10 @@ def test_the_provider_narrows_what_it_serves_and_tells_the_requester(player: Sen
     player.send(select(Id=identifier))
     told(player)
     with transaction(database) as tx:
-        narrow_stored(tx, identifier, NOW, start=later, time_step=TimeStep.PT1H)
+        narrow_stored(tx, identifier, NOW, start=later)
     (found,) = told(player)
     assert found.tag == f"{ACT}IndividualDataSelection"
-    assert (found.findtext(f"{ACT}Id"), found.findtext(f"{ACT}TimeStep")) == (identifier, "PT1H")
+    assert (found.findtext(f"{ACT}Id"), found.findtext(f".//{COM}Start")) == (identifier, "2025-01-07T23:00:00Z")
     assert stored(database, identifier).since == later
     with pytest.raises(StateConflict, match="only be narrowed"), transaction(database) as tx:
         narrow_stored(tx, identifier, NOW, start=START)

@@ -9,7 +9,6 @@ import typer
 from flexiciency.cli import opening
 from flexiciency.cli.entered import POD, TEXT
 from flexiciency.cli.output import Json, Limit, done, show
-from flexiciency.contract.series import TimeStep
 from flexiciency.domain.activation import Status
 from flexiciency.errors import ReferenceUnknown
 from flexiciency.store import activations, selections
@@ -122,16 +121,16 @@ def show_selection(identifier: str, as_json: Json = False) -> None:
 
 @selection.command()
 def narrow(
-    identifier: str, time_step: TimeStep | None = None,
+    identifier: str,
     start: Annotated[datetime | None, typer.Option("--from", formats=INSTANTS, help="First instant, UTC.")] = None,
     end: Annotated[datetime | None, typer.Option("--until", formats=INSTANTS, help="End, exclusive, UTC.")] = None,
 ) -> None:  # fmt: skip
-    """Serve less of a selection, and tell the market player."""
+    """Serve a shorter period of a selection, and tell the market player."""
     from flexiciency.services import selection as served  # noqa: PLC0415  slow to import
 
     first, last = (None if instant is None else instant.replace(tzinfo=UTC) for instant in (start, end))
     with opening.database() as base, transaction(base) as tx:
-        served.narrow_stored(tx, identifier, datetime.now(UTC), time_step=time_step, start=first, end=last)
+        served.narrow_stored(tx, identifier, datetime.now(UTC), start=first, end=last)
     done(f"{identifier} is narrowed.")
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from flexiciency.cli import player_agreement, player_find, player_flexibility, player_services
+from flexiciency.cli import player_activation, player_agreement, player_find, player_flexibility, player_services
 from flexiciency.cli.calling import market_place, own_certificate
 from flexiciency.cli.certificates import describe, load
 from flexiciency.cli.entered import EMAIL, IDENTIFIER, PLACE_NAME, URI
@@ -195,3 +195,4 @@ def _bound(account: Account) -> str:
 # Here, so that `--help` begins with enrolment.
 player_services.register(cli)
 player_find.register(cli)
+player_activation.register(cli)

@@ -77,13 +77,12 @@ def selection(found: Any) -> Selection:
 
 def aggregated_selection(found: Any) -> AggregatedSelection:
     """AGG-DAT-SEL."""
-    place = found.Localization
     return AggregatedSelection(
         level=found.AggregationLevel,
         method=found.AggregationMethod,
-        countries=every(place.Country),
-        cities=every(place.City),
-        streets=every(place.Street),
+        countries=_places(found, "Country"),
+        cities=_places(found, "City"),
+        streets=_places(found, "Street"),
         **_selection(found),
     )
 
@@ -217,11 +216,16 @@ def _selection(found: Any) -> dict[str, Any]:
         "start": instant(found.Period.Start),
         "end": instant(found.Period.End),
         "time_step": TimeStep(found.TimeStep),
-        "pods": every(found.Localization.PoD),
-        "customers": every(found.Localization.CustomerId),
+        "pods": _places(found, "PoD"),
+        "customers": _places(found, "CustomerId"),
         "encoding": None if found.Encoding is None else Encoding(found.Encoding),
         "service_description_id": found.MarketPlaceServiceDescriptionRef,
     }
+
+
+def _places(found: Any, name: str) -> tuple[str, ...]:
+    """What a selection's Localization names; Zeep gives None for one that is empty."""
+    return () if found.Localization is None else every(getattr(found.Localization, name))
 
 
 def _refused(items: Iterable[Any] | None) -> dict[str, Reason]:

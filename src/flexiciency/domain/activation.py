@@ -118,7 +118,7 @@ def limited(decision: ActivationDecision, limits: str) -> ActivationDecision:
     """A USP-REQ's answer when the provider activates within limits that it states."""
     if decision.status is not Status.OK:
         return decision
-    return replace(decision, status=Status.PARTIAL, reason=reason(ReasonCode.LIMITS_STATED, limits))
+    return replace(decision, status=Status.PARTIAL, reason=reason(ReasonCode.SERVICE_LIMITED, limits))
 
 
 def must_be_received(status: Status) -> None:

@@ -52,11 +52,15 @@ class Band:
 
 @dataclass(frozen=True, slots=True)
 class LoadArea:
-    """A load area: IANA zone, and the bands of DSO and TSO in their order. The TSO sets no limit where it has none."""
+    """A load area: IANA zone, and the bands of DSO and TSO in their order. The TSO sets no limit where it has none.
+
+    The code is what a grid model knows it by.
+    """
 
     time_zone: str
     dso: tuple[Band, ...]
     tso: tuple[Band, ...]
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +126,12 @@ def fault_of(curve: Curve) -> str | None:
     if not times:
         return "The curve has no point. Give at least the power at StartTime."
     if times[0] != curve.start:
-        return f"The first point is at {_written(times[0])}; it must be at StartTime, {_written(curve.start)}."
+        return f"The first point is at {written_time(times[0])}; it must be at StartTime, {written_time(curve.start)}."
     for before, after in pairwise(times):
         if after <= before:
-            return f"The point at {_written(after)} must be later than the one before it, {_written(before)}."
+            return f"The point at {written_time(after)} must be later than the one before it, {written_time(before)}."
     if times[-1] >= curve.end:
-        return f"The point at {_written(times[-1])} must be before EndTime, {_written(curve.end)}."
+        return f"The point at {written_time(times[-1])} must be before EndTime, {written_time(curve.end)}."
     return None
 
 
@@ -151,10 +155,10 @@ def _limit(curve: Curve, zone: str, bands: tuple[Band, ...], code: ReasonCode, *
     for moment, power, band in _moments(curve, ZoneInfo(zone), bands):
         if band is None:
             if needed:
-                text = f"The headroom of the load area at {_written(moment)} is not known."
+                text = f"The headroom of the load area at {written_time(moment)} is not known."
                 return _Limit(0, None, reason(ReasonCode.HEADROOM_UNKNOWN, text))
             continue
-        place = f"{band.element} at {_written(moment)}"
+        place = f"{band.element} at {written_time(moment)}"
         if min(band.import_limit, band.export_limit) < 0:
             return _Limit(0, place, reason(ReasonCode.BASE_CASE_INFEASIBLE))
         allowed = band.import_limit if power > 0 else band.export_limit
@@ -195,5 +199,6 @@ def _since_midnight(local: datetime) -> timedelta:
     return timedelta(hours=local.hour, minutes=local.minute, seconds=local.second, microseconds=local.microsecond)
 
 
-def _written(moment: datetime) -> str:
+def written_time(moment: datetime) -> str:
+    """The time as answers name it, UTC."""
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

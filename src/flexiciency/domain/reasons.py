@@ -27,7 +27,7 @@ class ReasonCode(StrEnum):
     USE_UNREGULATED_REQUEST = "UseUnregulatedRequest"
     REFUSED_BY_PROVIDER = "RefusedByProvider"
     STOPPED_BY_PROVIDER = "StoppedByProvider"
-    LIMITS_STATED = "LimitsStated"
+    SERVICE_LIMITED = "ServiceLimited"
     POD_NOT_CONFIRMED = "PodNotConfirmed"
     VALUES_MISSING = "ValuesMissing"
     VALUES_UNREADABLE = "ValuesUnreadable"
@@ -63,7 +63,7 @@ SENTENCES: dict[ReasonCode, str] = {
     ReasonCode.USE_UNREGULATED_REQUEST: "The service is an unregulated provider's. Activate it by USP-REQ.",
     ReasonCode.REFUSED_BY_PROVIDER: "The provider decided against it. Ask the provider why.",
     ReasonCode.STOPPED_BY_PROVIDER: "The provider stopped the activation. Ask the provider why.",
-    ReasonCode.LIMITS_STATED: "The service is activated within limits. Ask the provider which.",
+    ReasonCode.SERVICE_LIMITED: "The service is activated within limits. Ask the provider which.",
     ReasonCode.POD_NOT_CONFIRMED: "The PoD was not confirmed in the activation. List confirmed PoDs only.",
     ReasonCode.VALUES_MISSING: "Values of this period did not arrive. They are asked for again.",
     ReasonCode.VALUES_UNREADABLE: "The values could not be read or stored by the receiver.",

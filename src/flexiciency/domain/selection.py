@@ -101,19 +101,18 @@ def serve(asked: Selection, service: Service | None, known: Collection[str]) -> 
     return Served(served, reason(ReasonCode.SELECTION_NARROWED, text) if less else None)
 
 
-def narrow(served: Selection, *, time_step: TimeStep | None, start: datetime | None, end: datetime | None) -> Selection:
-    """The selection as the provider redefines it: a coarser step or a shorter period. Raises SelectionMoveRefused."""
-    step = time_step or served.time_step
-    less = replace(served, time_step=step, start=start or served.start, end=end or served.end)
-    if step.seconds < served.time_step.seconds or less.start < served.start or less.end > served.end:
+def narrow(served: Selection, *, start: datetime | None, end: datetime | None) -> Selection:
+    """The selection as the provider redefines it: of a shorter period. Raises SelectionMoveRefused."""
+    less = replace(served, start=start or served.start, end=end or served.end)
+    if less.start < served.start or less.end > served.end:
         raise SelectionMoveRefused(
-            f"It is served every {served.time_step.value} from {served.start:%Y-%m-%dT%H:%M:%SZ} to "
-            f"{served.end:%Y-%m-%dT%H:%M:%SZ}; it can only be narrowed."
+            f"It is served from {served.start:%Y-%m-%dT%H:%M:%SZ} to {served.end:%Y-%m-%dT%H:%M:%SZ}; "
+            "it can only be narrowed."
         )
     if less.end <= less.start:
         raise SelectionMoveRefused("No instant would be left of its period.")
     if less == served:
-        raise SelectionMoveRefused("That is what is served already. Give a time step, a start or an end.")
+        raise SelectionMoveRefused("That is what is served already. Give a start or an end.")
     return less
 
 

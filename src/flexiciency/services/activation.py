@@ -11,14 +11,14 @@ from flexiciency.domain.activation import (
     decide_unregulated,
     stopped,
 )
-from flexiciency.domain.selection import Service
+from flexiciency.domain.selection import Selection, Service
 from flexiciency.errors import IdentifierTaken, ReferenceUnknown, RequesterMismatch, StateConflict
 from flexiciency.services.activation_object import dso_confirmation, unregulated_confirmation
 from flexiciency.services.agreement_by_hand import end_of_activation
 from flexiciency.services.exchange import transaction_of
 from flexiciency.services.replies import B2B, receipt
 from flexiciency.services.selection import must_be_new
-from flexiciency.services.selection_object import asked, chosen
+from flexiciency.services.selection_object import asked, chosen, element_of
 from flexiciency.soap.endpoint import Call
 from flexiciency.store import activations, selections
 from flexiciency.store.activations import Activation
@@ -34,27 +34,19 @@ def request_dso_service_activation(provider_id: str, call: Call, message: Any) -
     path = f"{call.operation.name}/DsoServiceActivationRequest"
     must_be_speaker(request.Requester, call, "DsoServiceActivationRequest/Requester")
     pods, service_id = tuple(request.PoD or ()), request.MarketPlaceServiceDescriptionRef
-    selection, selection_id, named = None, None, pods
-    if (found := chosen(request.Selection)) is not None:
-        of_selection = f"{path}/Selection/{found.get_type_name()}"
-        if found.MarketPlaceServiceDescriptionRef != service_id:
-            raise ReferenceUnknown(
-                f"The request is for service {service_id}; its selection must be of the same.",
-                path=f"{of_selection}/MarketPlaceServiceDescriptionRef",
-            )
-        selection, selection_id = asked(found), found.Id
-        named = (*pods, *selection.pods)
+    selection_id, selection = _selection_of(request, path)
+    named = (*pods, *selection.pods) if selection else pods
     (rows,) = tx.look_up(activations.facts(request.Id, provider_id, call.speaker.id, service_id, named, selection_id))
     facts = activations.facts_of(rows)
     _must_be_new(request.Id, path, taken=facts.taken)
-    if selection_id is not None:
-        must_be_new(selection_id, of_selection, taken=facts.selection_taken)
+    if selection_id and selection:
+        must_be_new(selection_id, f"{path}/Selection/{element_of(selection)}", taken=facts.selection_taken)
     decision = decide(pods, selection, facts.service, facts.pods)
     waits = _waits(decision, facts.service)
     stored = Activation(request.Id, new_id(), call.speaker.id, service_id, selection_id=selection_id)
     if facts.service is not None:
         activations.insert(tx, stored, decision, call.now, waits=waits)
-    if selection_id is not None and selection is not None and decision.selection is not None:
+    if selection_id and selection and decision.selection:
         selections.insert(
             tx, selection_id, call.speaker.id, service_id, asked=selection, served=decision.selection, now=call.now
         )
@@ -112,6 +104,19 @@ def must_be_speaker(named: str, call: Call, path: str) -> None:
             f"The object names {named}, the message was sent by {call.speaker.id}. A player requests for itself only.",
             path=f"{call.operation.name}/{path}",
         )
+
+
+def _selection_of(request: Any, path: str) -> tuple[str | None, Selection | None]:
+    """Id and content of a DSO-REQ's selection, if it has one. Raises ReferenceUnknown for one of another service."""
+    found, service_id = chosen(request.Selection), request.MarketPlaceServiceDescriptionRef
+    if found is None:
+        return None, None
+    if found.MarketPlaceServiceDescriptionRef != service_id:
+        raise ReferenceUnknown(
+            f"The request is for service {service_id}; its selection must be of the same.",
+            path=f"{path}/Selection/{found.get_type_name()}/MarketPlaceServiceDescriptionRef",
+        )
+    return found.Id, asked(found)
 
 
 def _must_be_new(request_id: str, path: str, *, taken: bool) -> None:

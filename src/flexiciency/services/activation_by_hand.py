@@ -109,7 +109,7 @@ def _decided(tx: Transaction, row: Row) -> tuple[ActivationDecision, Service | N
 def _selection(tx: Transaction, selection_id: str | None) -> Selection | None:
     if selection_id is None:
         return None
-    (rows,) = tx.look_up(selections.selection_of(selection_id))
+    _, rows = tx.read(selections.lock(selection_id), selections.selection_of(selection_id))
     return selections.selected(rows[0])
 
 

@@ -3,13 +3,12 @@
 from datetime import datetime
 from typing import Any
 
-from flexiciency.contract.series import TimeStep
 from flexiciency.delivery.outbox import Outbox
 from flexiciency.domain.selection import SelectionMoveRefused, narrow, serve
 from flexiciency.errors import IdentifierTaken, ReferenceUnknown, StateConflict
 from flexiciency.services.exchange import transaction_of
 from flexiciency.services.replies import B2B, PLAYER, reason_of
-from flexiciency.services.selection_object import AGGREGATED, INDIVIDUAL, asked, written_selection
+from flexiciency.services.selection_object import AGGREGATED, INDIVIDUAL, asked, element_of, written_selection
 from flexiciency.soap.endpoint import Call
 from flexiciency.soap.spyne_service import written
 from flexiciency.store import activations, selections
@@ -46,10 +45,9 @@ def must_be_new(selection_id: str, path: str, *, taken: bool) -> None:
 
 
 def narrow_stored(
-    tx: Transaction, selection_id: str, now: datetime, *, time_step: TimeStep | None = None,
-    start: datetime | None = None, end: datetime | None = None,
-) -> None:  # fmt: skip
-    """The provider serves less of a selection from now on, and its requester is told.
+    tx: Transaction, selection_id: str, now: datetime, *, start: datetime | None = None, end: datetime | None = None
+) -> None:
+    """The provider serves a shorter period of a selection from now on, and its requester is told.
 
     Raises ReferenceUnknown, StateConflict for what is no less than is served.
     """
@@ -58,10 +56,9 @@ def narrow_stored(
         raise ReferenceUnknown(f"There is no selection {selection_id} here. `selection list` shows what there is.")
     (row,) = rows
     try:
-        served = narrow(selections.selected(row), time_step=time_step, start=start, end=end)
+        served = narrow(selections.selected(row), start=start, end=end)
     except SelectionMoveRefused as refused:
         raise StateConflict(f"{selection_id}: {refused}") from None
     selections.serve(tx, selection_id, served)
-    name = AGGREGATED if served.aggregated else INDIVIDUAL
     pushed = written(written_selection(PLAYER, selection_id, row.service_description_id, served))
-    Outbox().push_object(tx, row.requester_id, f"Receive{name}", pushed, selection_id, now)
+    Outbox().push_object(tx, row.requester_id, f"Receive{element_of(served)}", pushed, selection_id, now)

@@ -30,6 +30,11 @@ def chosen(choice: Any) -> Any:
     return choice and (choice.IndividualDataSelection or choice.AggregatedDataSelection)
 
 
+def element_of(selection: Selection) -> str:
+    """The name of its element."""
+    return AGGREGATED if selection.aggregated else INDIVIDUAL
+
+
 def written_selection(types: SimpleNamespace, selection_id: str, service_id: str, served: Selection) -> Any:
     """The selection as it is served."""
     fields: dict[str, Any] = {
@@ -49,5 +54,5 @@ def written_selection(types: SimpleNamespace, selection_id: str, service_id: str
 
 def written_choice(types: SimpleNamespace, selection_id: str, service_id: str, served: Selection) -> Any:
     """The Selection of a DSO-CNF."""
-    name = AGGREGATED if served.aggregated else INDIVIDUAL
-    return types.ActivationSelection(**{name: written_selection(types, selection_id, service_id, served)})
+    written = written_selection(types, selection_id, service_id, served)
+    return types.ActivationSelection(**{element_of(served): written})

@@ -76,7 +76,7 @@ UPDATE activation SET status = %(status)s, reason_code = %(code)s, reason_text =
 """
 _STOP = """
 UPDATE activation SET status = 'Stopped', stopped_at = %(now)s, reason_code = coalesce(%(code)s, reason_code),
-    reason_text = coalesce(%(text)s, reason_text) WHERE id = %(id)s
+    reason_text = CASE WHEN %(code)s::text IS NULL THEN reason_text ELSE %(text)s END WHERE id = %(id)s
 """
 # Agreements first, as who counters one holds it when it comes to the activation.
 _LOCKS = (

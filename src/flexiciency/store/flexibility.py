@@ -16,8 +16,8 @@ from flexiciency.store import tables
 from flexiciency.store.transaction import Query, Row
 
 _FACTS = """
-SELECT EXISTS (SELECT FROM technical_validation v WHERE v.id = %(request_id)s) AS taken, a.time_zone, a.network,
-    h.party, h.first_minute, h.until_minute, (h.import_kw * 1000)::bigint AS import_w,
+SELECT EXISTS (SELECT FROM technical_validation v WHERE v.id = %(request_id)s) AS taken, a.code, a.time_zone,
+    a.network, h.party, h.first_minute, h.until_minute, (h.import_kw * 1000)::bigint AS import_w,
     (h.export_kw * 1000)::bigint AS export_w, h.limiting_element
 FROM (VALUES (1)) AS one
 LEFT JOIN load_area a ON a.code = %(load_area)s AND a.owner_id = %(owner_id)s
@@ -61,7 +61,7 @@ def facts_of(rows: list[Row]) -> Facts:
         )
         for party in ("DSO", "TSO")
     }
-    area = LoadArea(first.time_zone, bands["DSO"], bands["TSO"])
+    area = LoadArea(first.time_zone, bands["DSO"], bands["TSO"], first.code)
     return Facts(first.taken, area, None if first.network is None else Path(first.network))
 
 

@@ -1,0 +1,1 @@
+"""AC power flow on a DSO's own grid model. Needs the extra `grid`."""
