@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from flexiciency.client import (
-    AggregatesMessage,
     AggregatedSelection,
+    AggregatesMessage,
     ConsentRevocation,
     Counts,
     DirectoryChanges,
