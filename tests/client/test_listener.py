@@ -14,6 +14,7 @@ import pytest
 
 from flexiciency.client import (
     AggregatedSelection,
+    AggregatesMessage,
     ConsentRevocation,
     Counts,
     DirectoryChanges,
@@ -29,7 +30,7 @@ from flexiciency.client import (
     new_message_id,
 )
 from flexiciency.contract.catalogue import object_of
-from flexiciency.contract.codec import PUSH
+from flexiciency.contract.codec import AGGREGATES_PUSH, PUSH
 from flexiciency.errors import (
     CertificateNotBound,
     MessageIdReused,
@@ -51,7 +52,7 @@ from flexiciency.wire.identity import Identity
 from flexiciency.wire.parse import Limits
 from flexiciency.wire.verify import Verified
 from tests.client.market import known, market_place_identity, sample
-from tests.client.peers import CONSENT_ID, DSO_ID, PLAYER_ID, clock, curves, dso, player, push, values
+from tests.client.peers import CONSENT_ID, DSO_ID, PLAYER_ID, aggregates, clock, curves, dso, player, push, values
 from tests.wire.parties import NOW, anchors, identity
 
 OPERATION = "ReceiveIndividualDataValue"
@@ -138,6 +139,15 @@ def code_of(listener: Listener, message: Outgoing) -> str:
     with pytest.raises(PartnerFault) as caught:
         send(listener, message)
     return caught.value.partner_code
+
+
+def test_aggregates_reach_the_program_as_arrays(tmp_path: Path, program: Program) -> None:
+    with listening(tmp_path / "aggregates.sqlite", Handlers(aggregates_arrived=program.take)) as listener:
+        send(listener, push(aggregates(AGGREGATES_PUSH), "ReceiveAggregatedDataValue"))
+    (received,) = program.taken
+    assert isinstance(received.content, AggregatesMessage)
+    (one,) = received.content.aggregates
+    assert (one.id, one.pods, int(one.series.values[-1])) == ("portfolio:1", 7, 2**40 + 95)
 
 
 def test_values_reach_the_program_as_arrays_before_the_receipt(listener: Listener, program: Program) -> None:

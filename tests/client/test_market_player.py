@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from flexiciency.client import (
+    AggregatedSelection,
+    AggregatesMessage,
     ClientSettings,
     Counts,
     MarketPlayer,
@@ -47,6 +49,7 @@ from tests.client.peers import (
     VALUES_ID,
     WAITING_ID,
     Dso,
+    aggregates,
     answering,
     changed,
     clock,
@@ -164,6 +167,45 @@ def test_values_arrive_as_arrays_and_are_acknowledged(client: MarketPlayer, prov
     assert sent.IndividualDataAcknowledgement.IndividualDataValueRef == VALUES_ID
     assert ok.Acknowledgement[0].ValuePeriod is None
     assert ko.Acknowledgement[0].Reason.Code == "OutOfRange"
+
+
+def test_aggregates_arrive_as_arrays_and_are_acknowledged(client: MarketPlayer, provider: Dso) -> None:
+    wanted = AggregatedSelection(
+        level="Portfolio", method="Sum", quantity=Quantity.ENERGY_CONSUMPTION, start=MIDNIGHT, end=MIDNIGHT + DAY,
+        time_step=TimeStep.PT15M, pods=("POD0001",), customers=("C-1",), countries=("AT",), cities=("Linz",),
+        streets=("Ring",),
+    )  # fmt: skip
+    found = client.request_aggregates(AGREEMENT_ID, wanted)
+    asked = provider.calls[-1][1].AggregatedDataSelection
+    place = asked.Localization
+    assert (asked.AggregationLevel, asked.AggregationMethod, asked.TimeStep) == ("Portfolio", "Sum", "PT15M")
+    assert (place.PoD, place.CustomerId) == (["POD0001"], ["C-1"])
+    assert (place.Country, place.City, place.Street) == (["AT"], ["Linz"], ["Ring"])
+    assert asked.MarketPlaceServiceDescriptionRef == SERVICE_ID
+    (one,) = found.aggregates
+    assert (one.id, one.pods) == ("portfolio:1", 7)
+    assert one.series.values.dtype == np.int64
+    assert one.series.values.tolist() == [2**40 + i for i in range(96)]
+    client.acknowledge_aggregates(found.header.id, {one.id: PodStatus("KO", None, Reason("OutOfRange"))})
+    call, sent = provider.calls[-1]
+    (status,) = sent.AggregatedDataAcknowledgement.AggregateAcknowledgement
+    assert sent.AggregatedDataAcknowledgement.AggregatedDataValueRef == VALUES_ID
+    assert (status.AggregationId, status.Acknowledgement[0].Reason.Code) == ("portfolio:1", "OutOfRange")
+    assert call.message.addressing.relates_to is not None
+
+
+def test_the_mailbox_gives_aggregates_as_their_class(client: MarketPlayer, provider: Dso) -> None:
+    reply = (
+        b'<b2bo:PeekMailboxResponse xmlns:b2bo="urn:flexiciency:b2b-operations:1"><b2bo:MailboxItem><b2bo:MessageId>'
+        b"%s</b2bo:MessageId><b2bo:Action>urn:flexiciency:market-player:1:ReceiveAggregatedDataValue</b2bo:Action>"
+        b"<b2bo:Content>%s</b2bo:Content></b2bo:MailboxItem><b2bo:Waiting>1</b2bo:Waiting></b2bo:PeekMailboxResponse>"
+    ) % (WAITING_ID.encode(), aggregates())
+    provider.replies["PeekMailbox"] = lambda _, __: reply
+    item = client.peek_mailbox().item
+    assert item is not None
+    assert isinstance(item.content, AggregatesMessage)
+    client.acknowledge_aggregates(item.content.header.id, {"portfolio:1": PodStatus("OK")})
+    assert provider.calls[-1][0].message.addressing.relates_to == WAITING_ID
 
 
 def test_the_mailbox_gives_the_oldest_message_until_it_is_confirmed(client: MarketPlayer) -> None:

@@ -1,5 +1,5 @@
 import re
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 
 import numpy as np
@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flexiciency.contract.series import Quality, Series, TimeStep, instant_of
-from flexiciency.domain.aggregation import Place, aggregated, aggregation_id, refusal
+from flexiciency.domain.aggregation import Aggregate, Place, aggregated, aggregation_id, edges, refusal, runs
 from flexiciency.domain.reasons import ReasonCode
-from flexiciency.domain.values import day_starts
+from flexiciency.domain.values import day_starts, local_day, local_days_period
 
 GRID = 900 * np.arange(4, dtype=np.int64)
 LINZ = Place("AT", "Linz", "Landstraße")
@@ -124,3 +124,46 @@ def test_groups_for_one_interval_are_equal_or_disjoint_or_differ_by_the_minimum(
     refused = refusal(FIVE, FIVE, [frozenset(served)], 5)
     assert (refused is None) is allowed
     assert refused is None or refused.code is ReasonCode.GROUP_OVERLAPS
+
+
+@pytest.mark.parametrize(
+    ("day", "hours"), [(date(2025, 3, 30), 23), (date(2025, 10, 26), 25), (date(2025, 10, 27), 24)]
+)
+@pytest.mark.parametrize("step", [step for step in TimeStep if step is not TimeStep.P1D])
+def test_edges_are_those_of_whole_local_days(day: date, hours: int, step: TimeStep) -> None:
+    start, end = local_day(day, "Europe/Vienna")
+    noon = start + timedelta(hours=12)
+    found = edges(noon, noon, "Europe/Vienna", step)
+    assert found[0] == start.timestamp()
+    assert set(np.diff(found).tolist()) == {step.seconds}
+    assert hours * 3600 // step.seconds == np.searchsorted(found, int(end.timestamp()))
+
+
+def test_edges_of_whole_days_are_their_midnights() -> None:
+    start, end = local_days_period(date(2025, 10, 25), date(2025, 10, 28), "Europe/Vienna")
+    found = edges(start, end, "Europe/Vienna", TimeStep.P1D)
+    assert (np.diff(found)[:3] // 3600).tolist() == [24, 25, 24]
+    assert found[0] == start.timestamp()
+    assert int(end.timestamp()) in found
+
+
+@given(st.sets(st.integers(0, 9), min_size=1))
+def test_runs_are_the_stretches_without_a_gap(there: set[int]) -> None:
+    bounds = 900 * np.arange(11, dtype=np.int64)
+    starts = 900 * np.array(sorted(there), dtype=np.int64)
+    one = Aggregate("AT", FIVE, starts, starts, np.zeros(len(starts), dtype=np.uint8))
+    covered: list[int] = []
+    ends: list[int] = []
+    for rows, start, end in runs(one, bounds):
+        inside = list(range(int(start.timestamp()), int(end.timestamp()), 900))
+        assert starts[rows].tolist() == inside
+        assert not ends or ends[-1] < inside[0]
+        ends.append(int(end.timestamp()))
+        covered += inside
+    assert covered == starts.tolist()
+
+
+def test_edges_end_with_the_calendar() -> None:
+    last = datetime(9999, 12, 30, 23, tzinfo=UTC)
+    assert len(edges(last, last, "Europe/Vienna", TimeStep.PT1H)) == 0
+    assert len(edges(last - timedelta(days=1), last, "Europe/Vienna", TimeStep.P1D)) == 1

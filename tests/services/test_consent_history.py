@@ -14,6 +14,14 @@ from flexiciency.store.database import Database
 from flexiciency.store.transaction import transaction
 from tests.gateway import Sender
 from tests.messages import B2BO, END, START, agree, consent, new_id, revocation, values, values_of
+from tests.services.aggregating import (
+    add_pods,
+    add_service,
+    aggregates,
+    aggregates_of,
+    agree_on_pods,
+    give_consent,
+)
 from tests.world import customer_id, move_in, pod_name
 
 NOW = datetime.now(UTC) + timedelta(minutes=1)
@@ -104,3 +112,15 @@ def test_what_is_not_over_yet_is_not_told(channel: Sender, database: Database, c
 def test_many_pods_are_counted(count: int, named: str) -> None:
     event = Event(NOW, WHAT.ACKNOWLEDGED, tuple(f"P{number}" for number in range(count)), {})
     assert sentence(event) == f"The DSO acknowledged it for {named}."
+
+
+def test_aggregates_that_a_consent_released_are_told_and_proved(
+    player: Sender, channel: Sender, database: Database
+) -> None:
+    pods = add_pods(database, "History", 2)
+    consents = [give_consent(channel, pod) for pod in pods]
+    agreement = agree_on_pods(player, add_service(database, mandatory=True), pods)
+    aggregates_of(player, aggregates(agreement))
+    (event,) = [one for one in told(database, consents[0]) if one.what is WHAT.AGGREGATED]
+    assert sentence(event).startswith(f"Aggregates over 96 values of PoD {pods[0]}, from ")
+    assert proof(database, event) == "RequestAggregatedDataValuesResponse"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
 from flexiciency.contract.codec import Aggregate as Written
@@ -19,6 +20,8 @@ from flexiciency.store.aggregates import Group
 from flexiciency.store.deliveries import SentAggregate
 from flexiciency.store.release import Asked, Rested, release
 from flexiciency.store.transaction import Row, Transaction
+
+log = structlog.get_logger()
 
 
 class GroupRefused(Exception):  # noqa: N818  a business refusal, which the caller answers
@@ -137,4 +140,9 @@ def _allowed(tx: Transaction, wanted: Wanted, parts: Iterator[_Part], rested: Re
             allowed.append(part)
         elif wanted.all_or_nothing:
             raise GroupRefused(part.aggregate.aggregation_id, against)
+        else:
+            log.warning(
+                "group withheld", agreement=wanted.agreement_id, aggregate=part.aggregate.aggregation_id,
+                code=against.code.value,
+            )  # fmt: skip
     return allowed

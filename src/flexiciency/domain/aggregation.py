@@ -6,7 +6,7 @@ or the difference between two intervals would tell about that PoD alone.
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from hashlib import sha256
 from itertools import groupby, pairwise
 from urllib.parse import quote
@@ -101,7 +101,8 @@ def edges(start: datetime, end: datetime, zone: str, step: TimeStep) -> NDArray[
     In seconds since 1970 UTC: the grid of `aggregated` is all but the last.
     """
     first, last = (instant.astimezone(ZoneInfo(zone)).date() for instant in (start, end))
-    days = day_starts(first, last + timedelta(days=2), zone)
+    count = min((last - first).days + 2, (date.max - first).days)
+    days = day_starts(first, first + timedelta(days=count), zone)
     if step is TimeStep.P1D:
         return days
     parts = [np.arange(since, until, step.seconds) for since, until in pairwise(days.tolist())]

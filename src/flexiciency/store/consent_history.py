@@ -55,7 +55,7 @@ _TOLD_BY = {
     "ReceiveCustomerConsentAcknowledgement": "The acknowledgement (CUS-CON-ACK)",
     "ReceiveCustomerConsentRevocation": "The revocation (CUS-CON-REV)",
 }
-AGGREGATED = ("ReceiveAggregatedDataValue", "RequestAggregatedDataValues")
+_AGGREGATED = ("ReceiveAggregatedDataValue", "RequestAggregatedDataValues")
 STEPS = {step.seconds: step.value for step in TimeStep}
 
 
@@ -90,7 +90,7 @@ def _sent(consent: Row, left: list[Row], released: dict[UUID, Row]) -> Iterator[
                 "count": f"{values.count:,}", "start": _written(values.since), "end": _written(values.until),
                 "third_party": consent.eso_id, "agreement": values.agreement_id,
             }  # fmt: skip
-            aggregated = one.operation in AGGREGATED
+            aggregated = one.operation in _AGGREGATED
             what = Happening.AGGREGATED if aggregated else Happening.RELEASED
             yield Event(one.sent_at, what, tuple(values.pods), about, *proof)
 
