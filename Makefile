@@ -22,7 +22,7 @@ check: .venv/.installed
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
-	.venv/bin/pytest -q tests/test_layers.py tests/contract
+	.venv/bin/pytest -q tests/test_layers.py tests/test_documents.py tests/contract
 
 bench: .venv/.installed
 	.venv/bin/python -m tests.benchmarks.run

@@ -81,18 +81,30 @@ def test_what_was_received_is_what_was_imported(told: Figures) -> None:
 
 
 def test_every_message_was_verified_by_who_got_it(told: Figures) -> None:
-    # Per consent a call and two pushes; DSO-REQ and SRV-ACT-AGR; per day a push and its IND-DAT-ACK; a revocation and
-    # its push: each a request and its reply.
-    exchanges = 3 * CONSENTING + 2 + 2 * 3 + 2
+    # Per consent a call and two pushes; DSO-REQ, SRV-ACT-AGR and TECH-FLEX-REQ; per day a push and its IND-DAT-ACK; a
+    # revocation and its push: each a request and its reply.
+    exchanges = 3 * CONSENTING + 3 + 2 * 3 + 2
     assert told.january.messages == told.january.signatures_verified == 2 * exchanges
     assert told.january.signatures_refused == 0
 
 
 def test_the_second_country_gets_its_local_days_one_of_them_an_hour_short(told: Figures) -> None:
-    due = 6 * (96 + 92 + 96)
+    due = 6 * (96 + 92) + 5 * 96  # one PoD was revoked before the last day
     assert told.market.second_country_values_due == due
     assert told.market.second_country_values_acknowledged == due
     assert told.market.second_country_values_acknowledged_by_player == due
+
+
+def test_a_consent_goes_in_part_and_an_agreement_with_its_last_consent(told: Figures) -> None:
+    rights = told.rights
+    assert (rights.partly_revoked_values_after, rights.partly_revoked_values_kept) == (0, VALUES_A_DAY)
+    assert rights.agreement_states == ["Suspended", "Validated"]
+
+
+def test_a_selection_is_narrowed_and_a_flexibility_request_curtailed(told: Figures) -> None:
+    assert told.rights.narrowed_time_step == "PT10M to PT15M"
+    assert told.rights.curtailment_factor == 0.75
+    assert told.rights.limiting_element.startswith("Transformer T1 at ")
 
 
 def test_the_figures_are_written_and_the_curve_is_drawn(told: Figures, folder: Path) -> None:

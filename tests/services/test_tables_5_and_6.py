@@ -116,9 +116,6 @@ def travelled(world: World, database: Database, tmp_path_factory: pytest.TempPat
         pushed = stack.enter_context(served(Travelled(listener.application, found)))
         set_address(database, f"{pushed}/v1/services/{MARKET_PLAYER}")
         _play(world, database, player_of(world, url), channel_of(world, url))
-        from sqlalchemy import text
-        with database.begin() as c:
-            print(c.execute(text("select task_name,status,attempts from procrastinate_jobs where task_name not like '%push'")).all(), c.execute(text("select id,status,load_area,direction from technical_validation")).all())
         yield found
 
 

@@ -91,10 +91,12 @@ def test_checks_go_from_the_envelope_to_the_speaker(request_: bytes, expected: s
 
 def test_who_may_not_call_learns_that_before_whether_it_is_offered() -> None:
     content = (
-        b'<b2bo:StopServiceActivation xmlns:b2bo="urn:flexiciency:b2b-operations:1">'
-        b"<b2bo:RequestId>a</b2bo:RequestId></b2bo:StopServiceActivation>"
+        b'<b2bo:ReadGapReport xmlns:b2bo="urn:flexiciency:b2b-operations:1"><b2bo:AgreementId>a</b2bo:AgreementId>'
+        b'<b2bo:Period><com:Start xmlns:com="urn:flexiciency:common:1">2026-01-01T00:00:00Z</com:Start>'
+        b'<com:End xmlns:com="urn:flexiciency:common:1">2026-01-02T00:00:00Z</com:End></b2bo:Period>'
+        b"</b2bo:ReadGapReport>"
     )
-    request = message(content, "StopServiceActivation")
+    request = message(content, "ReadGapReport")
     assert code(endpoint(Memory(role="RegulatedDataProvider")).answer(request, "peer")) == "OperationNotAllowed"
     assert code(endpoint().answer(request, "peer")) == "NotOfferedYet"
 
