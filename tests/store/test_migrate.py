@@ -1,9 +1,10 @@
 """What the migrations build is what the tables say."""
 
+import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, make_url, text
 
 from flexiciency.store import migrate
 from flexiciency.store.database import Database
@@ -69,3 +70,20 @@ def test_an_empty_database_is_named_and_then_upgraded_once(empty_url: str) -> No
 def test_the_job_tables_are_there(database: Database) -> None:
     with database.begin() as connection:
         assert connection.execute(text("SELECT count(*) FROM procrastinate_jobs")).scalar_one() == 0
+
+
+def test_who_may_not_make_the_role_of_the_release_rule_is_told_what_an_administrator_does(server_url: str) -> None:
+    server = Database(server_url)
+    with server.autocommit() as connection:
+        connection.execute(text("CREATE ROLE limited LOGIN PASSWORD 'limited'"))
+        connection.execute(text("CREATE DATABASE limited OWNER limited"))
+    own = make_url(server_url).set(username="limited", password="limited", database="limited")
+    limited = Database(own.render_as_string(hide_password=False))
+    with pytest.raises(psycopg.errors.RaiseException, match="As an administrator: CREATE ROLE flexiciency_release"):
+        migrate.upgrade(limited)
+    with server.autocommit() as connection:
+        connection.execute(text("GRANT flexiciency_release TO limited"))
+    migrate.upgrade(limited)
+    migrate.check(limited)
+    limited.close()
+    server.close()

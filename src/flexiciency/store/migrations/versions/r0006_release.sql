@@ -89,7 +89,6 @@ BEGIN
     END IF;
 EXCEPTION
     WHEN insufficient_privilege THEN
-        RAISE EXCEPTION 'the role flexiciency_release is missing, and % may not make it', current_user
-            USING HINT = format('As an administrator: CREATE ROLE flexiciency_release NOLOGIN; GRANT flexiciency_release TO %I', current_user);
+        RAISE EXCEPTION 'values are read as the role flexiciency_release, which % may not make or take. As an administrator: CREATE ROLE flexiciency_release NOLOGIN (if it is not there), GRANT flexiciency_release TO %', current_user, current_user;
 END $$;
 GRANT SELECT ON released_value_block TO flexiciency_release;
