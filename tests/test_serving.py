@@ -18,7 +18,7 @@ import pytest
 from flexiciency.wire.authority import Authority
 
 PATIENCE = 60.0
-WORKER = "-m flexiciency.cli.main work"
+WORKER = "-m flexiciency.cli.start work"
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def environment(folder: Path, port: int) -> dict[str, str]:
 
 
 def started(environment: dict[str, str]) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "flexiciency.cli.main", "serve"]
+    command = [sys.executable, "-m", "flexiciency.cli.start", "serve"]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -121,7 +121,7 @@ def test_it_starts_from_nothing_withstands_slow_senders_and_leaves_nothing_runni
         time.sleep(0.3)
         assert healthy(port)
         second = subprocess.run(
-            [sys.executable, "-m", "flexiciency.cli.main", "serve"], env=environment, capture_output=True, text=True,
+            [sys.executable, "-m", "flexiciency.cli.start", "serve"], env=environment, capture_output=True, text=True,
             check=False,
         )  # fmt: skip
         assert second.returncode == 1

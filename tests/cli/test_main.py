@@ -1,5 +1,7 @@
 """What every command keeps: one line for an error, no stack trace, nothing on standard output but what was asked."""
 
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -11,7 +13,7 @@ from tests.cli.conftest import Run
 
 GATEWAY_COMMANDS = [
     "serve", "work", "deliver", "database", "registration", "channel", "service", "subscription", "pods", "evidence",
-    "deliveries", "market-place", "directory",
+    "deliveries", "market-place", "directory", "consent", "agreement", "activation", "selection", "load-area", "flexibility",
 ]  # fmt: skip
 BASE_INSTALL = """
 import sys
@@ -150,3 +152,18 @@ def test_a_command_of_an_extra_names_the_extra(command: str, extra: str) -> None
     assert refused.stderr.count("\n") == 1
     assert refused.stderr.startswith("NotInstalled: ")
     assert f"flexiciency[{extra}]" in refused.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_its_parts_are_imported_ends_the_command_in_one_line(number: signal.Signals) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-X", "importtime", "-m", "flexiciency.cli.start", "serve"], stderr=subprocess.PIPE, text=True,
+        env=os.environ | {"FLEXICIENCY_CONFIG": os.devnull},
+    ) as process:  # fmt: skip
+        assert process.stderr is not None
+        while "click" not in process.stderr.readline():  # each import is told; this one is among the first of many
+            pass
+        process.send_signal(number)
+        said = process.stderr.read()
+    assert (process.returncode, "Traceback" in said) == (128 + number, False)
+    assert f"Interrupted: Stopping after {number.name}.\n" in said

@@ -169,7 +169,7 @@ def test_interrupted_it_leaves_nothing_running_and_nothing_lying_about(
     moment: Callable[[Path], bool], number: signal.Signals, temporary: Path, tmp_path: Path
 ) -> None:
     with subprocess.Popen(
-        [sys.executable, "-m", "flexiciency.cli.main", "demo"], env=os.environ | {"TMPDIR": str(temporary)},
+        [sys.executable, "-m", "flexiciency.cli.start", "demo"], env=os.environ | {"TMPDIR": str(temporary)},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path,
     ) as process:  # fmt: skip
         while not any(map(moment, temporary.glob("flexiciency-demo-*"))):

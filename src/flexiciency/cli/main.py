@@ -149,7 +149,3 @@ def run(arguments: list[str]) -> int:
     else:
         return 0
     return 1
-
-
-if __name__ == "__main__":
-    main()

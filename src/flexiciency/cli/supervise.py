@@ -63,7 +63,7 @@ class Workers:
     def _started(self) -> "subprocess.Popen[bytes]":
         here = os.getpid()
         return subprocess.Popen(
-            [sys.executable, "-m", "flexiciency.cli.main", "work"],
+            [sys.executable, "-m", "flexiciency.cli.start", "work"],
             env=self._environment,
             start_new_session=True,
             preexec_fn=lambda: end_with_parent(here, signal.SIGTERM),  # noqa: PLW1509  this process has one thread

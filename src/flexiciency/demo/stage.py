@@ -73,7 +73,7 @@ class Stage:
     @contextmanager
     def serving(self, name: str) -> Iterator[None]:
         """A party's gateway while the block runs."""
-        with self.running(name, "-m", "flexiciency.cli.main", "serve"):
+        with self.running(name, "-m", "flexiciency.cli.start", "serve"):
             yield
 
     @contextmanager
@@ -131,7 +131,7 @@ class Stage:
     def _commanded(self, name: str, arguments: Sequence[str]) -> Iterator["subprocess.Popen[str]"]:
         """An operator's command, ended with the block at the latest."""
         with subprocess.Popen(
-            [sys.executable, "-m", "flexiciency.cli.main", *arguments], env=self._environment(name), cwd=self._folder,
+            [sys.executable, "-m", "flexiciency.cli.start", *arguments], env=self._environment(name), cwd=self._folder,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         ) as process:  # fmt: skip
             try:
