@@ -13,7 +13,8 @@ from tests.cli.conftest import Run
 
 GATEWAY_COMMANDS = [
     "serve", "work", "deliver", "database", "registration", "channel", "service", "subscription", "pods", "evidence",
-    "deliveries", "market-place", "directory", "consent", "agreement", "activation", "selection", "load-area", "flexibility",
+    "deliveries", "market-place", "directory", "consent", "agreement", "activation", "selection", "load-area",
+    "flexibility",
 ]  # fmt: skip
 BASE_INSTALL = """
 import sys
