@@ -6,11 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from flexiciency.cli.calling import provider
 from flexiciency.cli.entered import COUNTRY, IDENTIFIER, PLACE_NAME, POD, TEXT
 from flexiciency.cli.options import expanded, instant
 from flexiciency.cli.output import Json, done, show
-from flexiciency.cli.player_flexibility import Pinned, Provider, Url
+from flexiciency.cli.providers import ProviderOptions
 from flexiciency.client import AggregatedSelection, Reason, Selection
 from flexiciency.client.market_objects import AggregationLevel, AggregationMethod
 from flexiciency.contract.series import Encoding, Quantity, TimeStep
@@ -76,12 +75,11 @@ def register(cli: typer.Typer) -> None:
 
 @expanded
 def activate(
-    service: Service, provider_id: Provider, url: Url, options: SelectionOptions, pod: Pods = None,
-    certificate: Pinned = None, as_json: Json = False,
-) -> None:  # fmt: skip
+    service: Service, asked: ProviderOptions, options: SelectionOptions, pod: Pods = None, as_json: Json = False
+) -> None:
     """Activate a DSO's service for PoDs (DSO-REQ), perhaps with a selection of data; a line for each PoD."""
     selection = options.selection(())
-    with provider(provider_id, url, certificate) as client:
+    with asked.client() as client:
         found = client.request_activation(service, pod or (), selection)
     head, chosen = (found.request_id, found.status), found.selection and found.selection.id
     rows: list[Any] = [(*head, one, True, chosen, None, None) for one in found.confirmed]
@@ -91,9 +89,10 @@ def activate(
     show("Activation", rows, CONFIRMATION, as_json=as_json)
 
 
-def use(service: Service, provider_id: Provider, url: Url, certificate: Pinned = None, as_json: Json = False) -> None:
+@expanded
+def use(service: Service, asked: ProviderOptions, as_json: Json = False) -> None:
     """Activate a service of an unregulated provider (USP-REQ)."""
-    with provider(provider_id, url, certificate) as client:
+    with asked.client() as client:
         found = client.request_unregulated_activation(service)
     row = (found.request_id, found.status, *(found.reason or (None, None)))
     show("Activation", [row], UNREGULATED, as_json=as_json)
@@ -101,14 +100,13 @@ def use(service: Service, provider_id: Provider, url: Url, certificate: Pinned =
 
 @expanded
 def select(
-    service: Service, provider_id: Provider, url: Url, options: SelectionOptions, pod: Pods = None,
-    certificate: Pinned = None, as_json: Json = False,
-) -> None:  # fmt: skip
+    service: Service, asked: ProviderOptions, options: SelectionOptions, pod: Pods = None, as_json: Json = False
+) -> None:
     """Select data of a service (IND-DAT-SEL, AGG-DAT-SEL); shown is what the provider serves of it."""
     selection = options.selection(tuple(pod or ()))
     if selection is None:
         raise typer.BadParameter("a selection has --quantity, --step, --from and --until")
-    with provider(provider_id, url, certificate) as client:
+    with asked.client() as client:
         served, why = client.select(service, selection)
     shown: tuple[Any, ...] = (None,) * 7
     if served is not None:
@@ -119,21 +117,23 @@ def select(
     show("Selection", [(*shown, *(why or (None, None)))], SELECTION, as_json=as_json)
 
 
-def stop(request: Request, provider_id: Provider, url: Url, why: Why = None, certificate: Pinned = None) -> None:
+@expanded
+def stop(request: Request, asked: ProviderOptions, why: Why = None) -> None:
     """Stop an activation; what was agreed on its grounds ends today (UTC)."""
     reason = None if why is None else Reason(_STOPPED, why)
-    with provider(provider_id, url, certificate) as client:
+    with asked.client() as client:
         client.stop_activation(request, reason)
     done(f"{request} is stopped.")
 
 
+@expanded
 def mailbox(
-    provider_id: Provider, url: Url, certificate: Pinned = None,
+    asked: ProviderOptions,
     confirm: Annotated[bool, typer.Option("--confirm", help="It has been dealt with; the next one comes up.")] = False,
     as_json: Json = False,
 ) -> None:  # fmt: skip
     """The oldest message that waits at a provider."""
-    with provider(provider_id, url, certificate) as client:
+    with asked.client() as client:
         found = client.peek_mailbox()
         if confirm and found.item is not None:
             client.confirm_mailbox(found.item.message_id)

@@ -1,36 +1,28 @@
 """`flexiciency player flexibility`: what part of an exchange a DSO's grid takes (D2.3, 2.6)."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from flexiciency.cli import curve as curves
-from flexiciency.cli.calling import provider
-from flexiciency.cli.entered import ADDRESS, IDENTIFIER
+from flexiciency.cli.entered import IDENTIFIER
+from flexiciency.cli.options import expanded
 from flexiciency.cli.output import Json, done, show
+from flexiciency.cli.providers import ProviderOptions
 
 flexibility = typer.Typer(no_args_is_help=True, help="Technical validation of flexibility exchanges (TECH-FLEX-REQ).")
 
 FOUND = ("id", "request", "factor", "dso_factor", "tso_factor", "limiting_element", "reason", "text")
 
-Provider = Annotated[str, typer.Option("--provider", help="The DSO's MPL-REG id.", callback=IDENTIFIER.option)]
-Url = Annotated[str, typer.Option("--url", help="Where its B2B interface is.", callback=ADDRESS.option)]
-Pinned = Annotated[
-    Path | None,
-    typer.Option("--provider-certificate", exists=True, dir_okay=False, help="PEM of what alone may sign its replies."),
-]
 LoadArea = Annotated[str, typer.Option("--load-area", help="Its load area.", callback=IDENTIFIER.option)]
 
 
 @flexibility.command()
-def ask(
-    provider_id: Provider, url: Url, load_area: LoadArea, curve: curves.File, certificate: Pinned = None,
-    as_json: Json = False,
-) -> None:  # fmt: skip
+@expanded
+def ask(asked: ProviderOptions, load_area: LoadArea, curve: curves.File, as_json: Json = False) -> None:
     """Ask a DSO for the curtailment factor of a power curve; consumption is positive, times have an offset."""
     powers, end = curves.read(curve)
-    with provider(provider_id, url, certificate) as client:
+    with asked.client() as client:
         found = client.request_validation(load_area, powers, end)
     if found is None:
         done("The DSO answers later: by a push, or in the mailbox.")
