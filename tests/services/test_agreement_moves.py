@@ -194,6 +194,17 @@ def test_an_end_to_come_shortens_an_agreement_that_goes_on(
     assert state(player, agreed.id) == "Ended"
 
 
+@pytest.mark.parametrize("last", [date(9999, 12, 31), date(1, 1, 1), date(9999, 12, 30)])
+def test_an_agreement_to_the_ends_of_the_calendar_can_be_ended(
+    player: Sender, channel: Sender, customers: Iterator[int], last: date
+) -> None:
+    agreed = agree(player, channel, [next(customers)], date(1, 1, 1), date(9999, 12, 31))
+    (series,) = values_of(player, values(agreed.id)).series
+    assert len(series.values) == 31 * 96
+    reply = player.send(end(agreed.id, last)).body
+    assert (field(reply, "Status"), field(reply, "EndDate")) == ("Ended" if last.year == 1 else "Validated", str(last))
+
+
 def test_what_is_not_agreed_yet_ends_at_once(player: Sender, countered: tuple[str, str, str]) -> None:
     agreement, *_ = countered
     assert field(player.send(end(agreement)).body, "Status") == "Ended"

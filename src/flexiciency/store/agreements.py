@@ -7,7 +7,7 @@ from datetime import date, datetime
 from psycopg.types.range import TimestamptzRange
 
 from flexiciency.domain.agreement import ConfirmedPod
-from flexiciency.domain.values import local_day, local_days_period
+from flexiciency.domain.values import local_days_period
 from flexiciency.store.transaction import Query, Row, Transaction
 
 _TERMS = """
@@ -200,7 +200,7 @@ def end(tx: Transaction, agreement_id: str, status: str, last: date) -> None:
     tx.write(_END, id=agreement_id, status=status, end=last)
     (zones,) = tx.look_up(Query(_ZONES, {"id": agreement_id}))
     for zone in zones:
-        until, _ = local_day(last, zone.time_zone)
+        until, _ = local_days_period(last, last, zone.time_zone)  # the last day of the calendar has no next one
         tx.write(_CUT, id=agreement_id, time_zone=zone.time_zone, until=until)
 
 
