@@ -9,6 +9,7 @@ import pytest
 from lxml import etree
 
 from flexiciency.domain.provision import INDIVIDUAL
+from flexiciency.errors import PartnerFault
 from flexiciency.services.replies import B2B
 from flexiciency.store import agreement_standing, agreements
 from flexiciency.store.database import Database
@@ -286,6 +287,27 @@ def test_a_revocation_and_a_proposal_at_once_leave_no_agreement_that_stands_with
             assert not revoking.done()
         assert revoking.result()
     assert state(player, agreement) == "Suspended"
+
+
+def test_two_proposals_with_one_id_at_once_are_one_agreement(
+    player: Sender, channel: Sender, database: Database, customers: Iterator[int]
+) -> None:
+    first, second, agreement = next(customers), next(customers), new_id()
+    agreed = agree(player, channel, [first, second])
+
+    def asked(number: int) -> str | None:
+        try:
+            return field(player.send(proposal(agreement, agreed.activation, [pod_name(number)])).body, "Status")
+        except PartnerFault as fault:
+            return fault.partner_code
+
+    with ThreadPoolExecutor(2) as pool:
+        with transaction(database) as tx:
+            tx.begin()
+            tx.driver.execute("LOCK TABLE agreement IN SHARE MODE")
+            waiting = blocked(database, pool, lambda: asked(first), lambda: asked(second))
+        answers = sorted(str(one.result()) for one in waiting)
+    assert answers == ["IdentifierTaken", "Validated"]
 
 
 def test_a_proposal_waits_for_a_revocation_in_progress(

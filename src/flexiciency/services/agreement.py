@@ -41,7 +41,7 @@ def propose(call: Call, message: Any) -> Any:
     decision = decide(_proposal(proposed), agreements.confirmed_of(confirmed))
     if decision.status is AgreementStatus.ENDED:
         return _reply(call, _refused(proposed, decision))
-    _store(call, proposed, decision, activation)
+    _store(call, proposed, decision, activation, new=True)
     return _reply(call, written_agreement(B2B, own_agreement(call, proposed.Id), decision.refused))
 
 
@@ -71,7 +71,7 @@ def counter(call: Call, message: Any) -> Any:
     decision = decide(_proposal(proposed), agreements.confirmed_of(confirmed))
     if decision.status is AgreementStatus.ENDED:
         return _reply(call, written_agreement(B2B, before, decision.refused, decision.reason))
-    _store(call, proposed, decision, activation)
+    _store(call, proposed, decision, activation, new=False)
     return _reply(call, written_agreement(B2B, own_agreement(call, before.id), decision.refused))
 
 
@@ -182,7 +182,7 @@ def _proposal(proposed: Any) -> Proposal:
     return Proposal(proposed.Id, proposed.Version, tuple(proposed.PoD or ()), proposed.StartDate, proposed.EndDate)
 
 
-def _store(call: Call, proposed: Any, decision: AgreementDecision, activation: Row) -> None:
+def _store(call: Call, proposed: Any, decision: AgreementDecision, activation: Row, *, new: bool) -> None:
     """What was decided, as the next version where the provider counters; by hand, what it could validate waits."""
     tx, status = transaction_of(call), decision.status
     if status is AgreementStatus.VALIDATED and activation.by_hand:
@@ -193,7 +193,7 @@ def _store(call: Call, proposed: Any, decision: AgreementDecision, activation: R
         start_date=decision.start_date, end_date=decision.end_date, pods=decision.pods,
         selections=tuple(dict.fromkeys(proposed.SelectionRef or ())),
     )  # fmt: skip
-    agreements.store(tx, terms, activation, proposed.B2BServiceSubscriptionRef, call.now)
+    agreements.store(tx, terms, activation, proposed.B2BServiceSubscriptionRef, call.now, new=new)
     agreement_standing.settle(tx, [terms.id])
 
 

@@ -56,7 +56,7 @@ def counter(
         row.id, row.version + 1, AgreementStatus.COUNTERED, row.data_details, row.processing_details,
         decision.start_date, decision.end_date, decision.pods, tuple(row.selections or ()),
     )  # fmt: skip
-    agreements.store(tx, terms, activation, row.subscription_id, now)
+    agreements.store(tx, terms, activation, row.subscription_id, now, new=False)
     tell(tx, row.id, now)
 
 

@@ -54,9 +54,12 @@ INSERT INTO agreement (id, version, status, requester_id, service_description_id
 VALUES (%(id)s, %(version)s, %(status)s, %(requester_id)s, %(service_id)s, %(subscription_id)s, %(activation_id)s,
     %(data_details)s, %(processing_details)s, %(start_date)s, %(end_date)s, %(validation_date)s, %(quantity)s,
     %(time_step)s)
-ON CONFLICT (id) DO UPDATE SET version = EXCLUDED.version, status = EXCLUDED.status,
-    data_details = EXCLUDED.data_details, processing_details = EXCLUDED.processing_details,
-    start_date = EXCLUDED.start_date, end_date = EXCLUDED.end_date, validation_date = EXCLUDED.validation_date
+"""
+_NEXT = """
+UPDATE agreement SET version = %(version)s, status = %(status)s, data_details = %(data_details)s,
+    processing_details = %(processing_details)s, start_date = %(start_date)s, end_date = %(end_date)s,
+    validation_date = %(validation_date)s
+WHERE id = %(id)s
 """
 _FORGET = (
     "DELETE FROM agreement_pod WHERE agreement_id = %(id)s",
@@ -163,10 +166,16 @@ class Terms:
     selections: tuple[str, ...] = ()
 
 
-def store(tx: Transaction, terms: Terms, activation: Row, subscription_id: str, now: datetime) -> None:
-    """Store an agreement, or its next version; `activation` is a row of `terms`."""
+def store(
+    tx: Transaction, terms: Terms, activation: Row, subscription_id: str, now: datetime, *, new: bool
+) -> None:  # fmt: skip
+    """Store a new agreement, whose Id breaks the primary key where it is taken, or the next version of a locked one.
+
+    `activation` is a row of `terms`.
+    """
     tx.write(
-        _INSERT, id=terms.id, version=terms.version, status=terms.status, requester_id=activation.requester_id,
+        _INSERT if new else _NEXT, id=terms.id, version=terms.version, status=terms.status,
+        requester_id=activation.requester_id,
         service_id=activation.service_id, subscription_id=subscription_id, activation_id=activation.activation_id,
         data_details=terms.data_details, processing_details=terms.processing_details, start_date=terms.start_date,
         end_date=terms.end_date, validation_date=now if terms.status == "Validated" else None,
