@@ -13,7 +13,16 @@ from flexiciency.domain.values import Block, local_day, steps_in_day
 from flexiciency.errors import ReferenceUnknown
 from flexiciency.store import tables
 from flexiciency.store.database import Database, driver
-from flexiciency.store.values import QUANTITY_CODES, STEPS, add_partitions, arrays_of, write_blocks
+from flexiciency.store.transaction import transaction
+from flexiciency.store.values import (
+    QUANTITY_CODES,
+    STEPS,
+    Stored,
+    add_partitions,
+    arrays_of,
+    store_blocks,
+    write_blocks,
+)
 
 ZONE = "Europe/Rome"
 SPRING, AUTUMN = date(2026, 3, 29), date(2026, 10, 25)
@@ -178,3 +187,74 @@ def test_an_import_may_come_as_a_stream_of_any_length(database: Database, pods: 
     with database.begin() as connection:
         assert write_blocks(connection, stream()) == 6_000
     assert len(_read(database, pods, date(2033, 1, 1), date(2034, 1, 1))) == 6_000
+
+
+def _store(database: Database, *blocks: Block) -> Stored:
+    with transaction(database) as tx:
+        return store_blocks(tx, blocks)
+
+
+def _changes(database: Database, day: date) -> int | None:
+    with database.begin() as connection:
+        return connection.execute(
+            select(tables.value_day.c.changes).where(
+                tables.value_day.c.day == day, tables.value_day.c.quantity == QUANTITY_CODES[ENERGY]
+            )
+        ).scalar_one_or_none()
+
+
+def test_what_is_stored_twice_is_stored_once(database: Database, pods: list[str]) -> None:
+    day = date(2027, 1, 5)
+    blocks = [_block(pod, day) for pod in pods[:3]]
+    assert _store(database, *blocks) == Stored(new=3, corrected=0, known=0)
+    assert _store(database, *blocks) == Stored(new=0, corrected=0, known=3)
+    assert [block.version for block in _read(database, pods[:3], day, day + timedelta(days=1))] == [1, 1, 1]
+    assert _changes(database, day) == 1
+
+
+def test_corrections_of_one_transaction_share_a_version_higher_than_any_before(
+    database: Database, pods: list[str]
+) -> None:
+    day, other = date(2027, 2, 5), date(2027, 2, 6)
+    _store(database, *(_block(pod, day) for pod in pods[:3]))
+    corrected = [_block(pod, day, version=2) for pod in pods[:2]]
+    assert _store(database, *corrected, _block(pods[0], other)) == Stored(new=1, corrected=2, known=0)
+    first, second, third = (one.version for one in _read(database, pods[:3], day, other))
+    assert first == second > third == 1
+    assert _store(database, _block(pods[2], day, version=3)) == Stored(new=0, corrected=1, known=0)
+    assert _read(database, pods[2:3], day, other)[0].version > first
+    assert _changes(database, day) == 3
+    with database.begin() as connection:
+        noted = connection.execute(
+            select(tables.pod.c.pod, tables.value_correction.c.version)
+            .join(tables.value_correction, tables.value_correction.c.pod_id == tables.pod.c.id)
+            .where(tables.value_correction.c.day == day)
+            .order_by(tables.value_correction.c.number)
+        ).all()
+    assert [row.pod for row in noted] == pods[:3]
+    assert noted[0].version == noted[1].version == first
+
+
+@pytest.mark.parametrize("what", ["value", "quality", "step"])
+def test_another_value_quality_or_step_is_a_correction(database: Database, pods: list[str], what: str) -> None:
+    day = date(2027, 3, 5)
+    pod = pods[["value", "quality", "step"].index(what)]
+    block = _block(pod, day)
+    _store(database, block)
+    values = block.values.copy()
+    values[5] = 7
+    qualities = np.zeros(len(values), dtype=np.uint8)
+    qualities[5] = Quality.ESTIMATED
+    changed = {
+        "value": _block(pod, day, values=values),
+        "quality": _block(pod, day, values=block.values, qualities=qualities),
+        "step": _block(pod, day, step=TimeStep.PT1H),
+    }[what]
+    assert _store(database, changed) == Stored(new=0, corrected=1, known=0)
+
+
+def test_two_blocks_of_one_day_are_refused(database: Database, pods: list[str]) -> None:
+    day = date(2027, 4, 5)
+    with pytest.raises(ValueError, match="two blocks"):
+        _store(database, _block(pods[0], day), _block(pods[0], day, version=2))
+    assert _changes(database, day) is None

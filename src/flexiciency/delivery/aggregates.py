@@ -18,7 +18,7 @@ from flexiciency.domain.reasons import Reason
 from flexiciency.store import aggregates
 from flexiciency.store.aggregates import Group
 from flexiciency.store.deliveries import SentAggregate
-from flexiciency.store.release import Asked, Rested, release
+from flexiciency.store.release import Asked, Released, release
 from flexiciency.store.transaction import Row, Transaction
 
 log = structlog.get_logger()
@@ -70,8 +70,8 @@ def aggregates_object(
     if not wanted.members:
         return None
     aggregates.lock(tx, wanted.requester_id)
-    rested: Rested = {}
-    parts = _allowed(tx, wanted, _parts(wanted, _aggregated(tx, wanted, rested)), rested)
+    released = Released()
+    parts = _allowed(tx, wanted, _parts(wanted, _aggregated(tx, wanted, released)), released)
     if not parts:
         return None
     header = AggregatesHeader(
@@ -86,7 +86,7 @@ def aggregates_object(
         object_id,
         write_aggregates(header, written),
         {pod: len(part.aggregate.starts) for part in parts for pod in sorted(part.group.pods)},
-        rested,
+        released,
         [SentAggregate(p.aggregate.aggregation_id, len(p.aggregate.starts), len(p.group.pods)) for p in parts],
     )
 
@@ -97,7 +97,7 @@ def _edges(wanted: Wanted) -> NDArray[np.int64]:
     return edges(since, until, wanted.members[0].time_zone, wanted.step)
 
 
-def _aggregated(tx: Transaction, wanted: Wanted, rested: Rested) -> list[Aggregate]:
+def _aggregated(tx: Transaction, wanted: Wanted, found: Released) -> list[Aggregate]:
     """Every group of the members, of the values that may leave."""
     group_of = {
         one.pod: aggregation_id(wanted.level, Place(one.country, one.city, one.street), wanted.agreement_id)
@@ -107,7 +107,7 @@ def _aggregated(tx: Transaction, wanted: Wanted, rested: Rested) -> list[Aggrega
         wanted.agreement_id, wanted.quantity, wanted.step, wanted.start, wanted.end, tuple(group_of),
         wanted.members[0].time_zone,
     )  # fmt: skip
-    released = ((group_of[series.pod], series) for series in release(tx, asked, rested))
+    released = ((group_of[series.pod], series) for series in release(tx, asked, found))
     return aggregated(released, _edges(wanted)[:-1], wanted.method)
 
 
@@ -128,10 +128,10 @@ def _series(step: TimeStep, aggregate: Aggregate, rows: slice, start: datetime) 
     )  # fmt: skip
 
 
-def _allowed(tx: Transaction, wanted: Wanted, parts: Iterator[_Part], rested: Rested) -> list[_Part]:
+def _allowed(tx: Transaction, wanted: Wanted, parts: Iterator[_Part], released: Released) -> list[_Part]:
     """Those that decision 10 lets out. Raises GroupRefused for another one where `all_or_nothing`."""
     candidates = list(parts)
-    consented = frozenset(pod for pod, consents in rested.items() if consents)
+    consented = frozenset(pod for pod, consents in released.consents.items() if consents)
     served = tx.read(*(part.group.others() for part in candidates)) if candidates else []
     allowed = []
     for part, others in zip(candidates, served, strict=True):

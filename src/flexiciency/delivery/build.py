@@ -9,7 +9,7 @@ from flexiciency.delivery.aggregates import Wanted, aggregates_object
 from flexiciency.delivery.built import Built
 from flexiciency.domain.provision import AGGREGATED, INDIVIDUAL
 from flexiciency.store import aggregates
-from flexiciency.store.release import Asked, Rested, release
+from flexiciency.store.release import Asked, Released, release
 from flexiciency.store.transaction import Row, Transaction
 from flexiciency.store.values import STEPS
 
@@ -27,7 +27,7 @@ def build(tx: Transaction, delivery: Row, object_id: str, aggregate_minimum: int
         return _aggregates(tx, delivery, object_id, aggregate_minimum)
     asked = Asked(
         delivery.agreement_id, Quantity(delivery.quantity), STEPS[delivery.time_step], delivery.value_start,
-        delivery.value_end, time_zone=delivery.time_zone,
+        delivery.value_end, delivery.pods and tuple(delivery.pods), delivery.time_zone,
     )  # fmt: skip
     return values_object(tx, asked, object_id, selection=None)
 
@@ -50,8 +50,8 @@ def values_object(
     tx: Transaction, asked: Asked, object_id: str, *, selection: str | None, encoding: Encoding = Encoding.EXPLICIT
 ) -> Built | None:
     """IND-DAT-VAL of what may leave of `asked`; None when that is nothing."""
-    rested: Rested = {}
-    released = release(tx, asked, rested)
+    found = Released()
+    released = release(tx, asked, found)
     first = next(released, None)
     if first is None:
         return None
@@ -59,7 +59,7 @@ def values_object(
         id=object_id, agreement=asked.agreement_id, selection=selection, quantity=asked.quantity,
         time_step=asked.step, period_start=asked.start, period_end=asked.end, version=1, encoding=encoding,
     )  # fmt: skip
-    built = Built(object_id, iter(()), consents=rested)
+    built = Built(object_id, iter(()), released=found)
     built.chunks = write_values(header, _counted(first, released, built.counts))
     return built
 

@@ -18,6 +18,7 @@ from flexiciency.services.replies import B2B, receipt
 from flexiciency.soap.endpoint import Call
 from flexiciency.store import aggregates, deliveries
 from flexiciency.store.aggregates import Localization
+from flexiciency.store.deliveries import Cause
 from flexiciency.store.transaction import Row
 from flexiciency.store.values import STEPS
 
@@ -48,7 +49,7 @@ def request_values(minimum: int, call: Call, message: Any) -> Iterator[bytes]:
     yield from wrapped(f"<{name} {B2BO}>".encode(), built.chunks, f"</{name}>".encode())
     deliveries.store_answered(
         tx, recipient_id=call.speaker.id, operation=call.operation.name, object_id=built.object_id,
-        what=deliveries.Values(agreement.id, start, end), sent=built.sent, now=call.now,
+        what=deliveries.Values(agreement.id, start, end, cause=Cause.ANSWERED), sent=built.sent, now=call.now,
         relates_to=call.message.addressing.message_id,
     )  # fmt: skip
 

@@ -14,6 +14,7 @@ from flexiciency.services.exchange import transaction_of
 from flexiciency.services.replies import B2B, receipt, seconds
 from flexiciency.soap.endpoint import Call
 from flexiciency.store import agreements, deliveries
+from flexiciency.store.deliveries import Cause
 from flexiciency.store.release import Asked
 from flexiciency.store.transaction import Row, Transaction
 
@@ -59,7 +60,7 @@ def request_values(call: Call, message: Any) -> Iterator[bytes]:
     yield from wrapped(f"<{name} {B2BO}>".encode(), built.chunks, f"</{name}>".encode())
     deliveries.store_answered(
         tx, recipient_id=call.speaker.id, operation=call.operation.name, object_id=object_id,
-        what=deliveries.Values(agreement.id, start, end), sent=built.sent, now=call.now,
+        what=deliveries.Values(agreement.id, start, end, cause=Cause.ANSWERED), sent=built.sent, now=call.now,
         relates_to=call.message.addressing.message_id,
     )  # fmt: skip
 

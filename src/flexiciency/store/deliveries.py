@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
@@ -19,16 +20,16 @@ from flexiciency.store.transaction import Query, Transaction
 from flexiciency.wire.addressing import new_message_id
 
 _INSERT = """
-INSERT INTO delivery (id, recipient_id, operation, state, content, agreement_id, value_period, time_zone, object_id,
-    message_id, relates_to, created_at, attempts)
+INSERT INTO delivery (id, recipient_id, operation, state, content, agreement_id, value_period, time_zone, pods, cause,
+    object_id, message_id, relates_to, created_at, attempts)
 VALUES (%(id)s, %(recipient_id)s, %(operation)s, 'Queued', %(content)s, %(agreement_id)s, %(value_period)s,
-    %(time_zone)s, %(object_id)s, %(message_id)s, %(relates_to)s, %(now)s, 0)
+    %(time_zone)s, %(pods)s, %(cause)s, %(object_id)s, %(message_id)s, %(relates_to)s, %(now)s, 0)
 """
 
 _LOCKED = """
 SELECT d.id, d.recipient_id, d.operation, d.state, d.content, d.agreement_id, lower(d.value_period) AS value_start,
-upper(d.value_period) AS value_end, d.time_zone, d.object_id, d.message_id, d.relates_to, d.attempts, d.body_digest,
-d.received_at, a.quantity, a.time_step, s.service_type, s.aggregation_level, s.aggregation_method
+upper(d.value_period) AS value_end, d.time_zone, d.pods, d.object_id, d.message_id, d.relates_to, d.attempts,
+d.body_digest, d.received_at, a.quantity, a.time_step, s.service_type, s.aggregation_level, s.aggregation_method
 FROM delivery d LEFT JOIN agreement a ON a.id = d.agreement_id
 LEFT JOIN service_description s ON s.id = a.service_description_id WHERE d.id = %(id)s FOR UPDATE OF d
 """
@@ -60,9 +61,10 @@ WHERE id = %(id)s
 """
 _CLEAR_PODS = "DELETE FROM delivery_pod WHERE delivery_id = %(id)s"
 _INSERT_PODS = """
-INSERT INTO delivery_pod (delivery_id, pod_id, value_count, consents)
-SELECT %(id)s, p.id, s.count, ARRAY(SELECT json_array_elements_text(s.consents::json))
-FROM unnest(%(pods)s::text[], %(counts)s::int[], %(consents)s::text[]) AS s(pod, count, consents)
+INSERT INTO delivery_pod (delivery_id, pod_id, value_count, consents, version)
+SELECT %(id)s, p.id, s.count, ARRAY(SELECT json_array_elements_text(s.consents::json)), s.version
+FROM unnest(%(pods)s::text[], %(counts)s::int[], %(consents)s::text[], %(versions)s::int[])
+    AS s(pod, count, consents, version)
 JOIN pod p ON p.pod = s.pod
 """
 _CLEAR_AGGREGATES = "DELETE FROM delivery_aggregate WHERE delivery_id = %(id)s"
@@ -129,25 +131,39 @@ SELECT d.state, d.sent_at FROM delivery d WHERE d.message_id = %(message_id)s AN
 """
 
 
+class Cause(StrEnum):
+    """Why values are sent."""
+
+    SCHEDULED = "Scheduled"
+    CORRECTION = "Correction"
+    REQUESTED = "Requested"
+    """Asked for once more (RequestMissingValues)."""
+    ANSWERED = "Answered"
+    """In the reply to a request."""
+
+
 @dataclass(frozen=True, slots=True)
 class Values:
     """What a delivery of values is built from when it is sent: [start, end) UTC of an agreement.
 
-    Of its PoDs in one time zone, or of all (None).
+    Of its PoDs in one time zone, or of all (None); of those named, or of all (None). `cause` says why they are sent.
     """
 
     agreement_id: str
     start: datetime
     end: datetime
     time_zone: str | None = None
+    pods: tuple[str, ...] | None = None
+    cause: Cause = Cause.SCHEDULED
 
 
 class SentPod(NamedTuple):
-    """Of a PoD in a message: the number of its values, and the ids of the consents that released them."""
+    """Of a PoD in a message: how many values, the consents' ids that released them, the latest version among them."""
 
     pod: str
     values: int
-    consents: tuple[str, ...] = ()
+    consents: tuple[str, ...]
+    version: int
 
 
 class SentAggregate(NamedTuple):
@@ -176,8 +192,9 @@ def queue(
         _INSERT, id=identifier, recipient_id=recipient_id, operation=operation,
         content=None if values else what, agreement_id=values and values.agreement_id,
         value_period=values and TimestamptzRange(values.start, values.end),
-        time_zone=values and values.time_zone, object_id=object_id, message_id=new_message_id(),
-        relates_to=relates_to, now=now,
+        time_zone=values and values.time_zone, pods=values and values.pods and list(values.pods),
+        cause=values and values.cause.value, object_id=object_id, message_id=new_message_id(), relates_to=relates_to,
+        now=now,
     )  # fmt: skip
     return identifier
 
@@ -231,7 +248,7 @@ def mark_sent(
         tx.write(_CLEAR_PODS, id=delivery_id)
         tx.write(
             _INSERT_PODS, id=delivery_id, pods=[one.pod for one in pods], counts=[one.values for one in pods],
-            consents=[json.dumps(one.consents) for one in pods],
+            consents=[json.dumps(one.consents) for one in pods], versions=[one.version for one in pods],
         )  # fmt: skip
     if groups:
         tx.write(_CLEAR_AGGREGATES, id=delivery_id)

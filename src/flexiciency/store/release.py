@@ -7,7 +7,7 @@ cover the interval too. Consents add up.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from itertools import groupby
 from math import ceil
@@ -80,16 +80,20 @@ class Asked:
     time_zone: str | None = None
 
 
-Rested = dict[str, set[str]]
-"""By PoD, the consents by which its values may leave; a PoD whose service wants none is not in it."""
+@dataclass(frozen=True, slots=True)
+class Released:
+    """By PoD, the consents by which its values may leave, none where its service wants none, and the latest version."""
+
+    consents: dict[str, set[str]] = field(default_factory=dict)
+    versions: dict[str, int] = field(default_factory=dict)
 
 
-def release(tx: Transaction, asked: Asked, rested: Rested | None = None) -> Iterator[Series]:
-    """Values that may leave in this transaction, by PoD in order; `rested` is filled as they pass.
+def release(tx: Transaction, asked: Asked, released: Released | None = None) -> Iterator[Series]:
+    """Values that may leave in this transaction, by PoD in order; `released` is filled as they pass.
 
     The consents stay locked against revocation until it ends. Rows are fetched in portions, so memory is flat.
     """
-    lock_consents, released = _OF_ALL if asked.pods is None else _OF_PODS
+    lock_consents, blocks = _OF_ALL if asked.pods is None else _OF_PODS
     of_agreement = {
         "agreement_id": asked.agreement_id,
         "period": TimestamptzRange(asked.start, asked.end),
@@ -108,9 +112,9 @@ def release(tx: Transaction, asked: Asked, rested: Rested | None = None) -> Iter
     with tx.driver.cursor(f"release_{id(asked)}", row_factory=namedtuple_row) as cursor:
         cursor.itersize = 2000
         tx.driver.execute(f"SET LOCAL ROLE {ROLE}")
-        cursor.execute(released, values)  # rights are checked here, not when rows are fetched
+        cursor.execute(blocks, values)  # rights are checked here, not when rows are fetched
         tx.driver.execute("RESET ROLE")
-        yield from joined(block for stored in _whole(cursor, rested) for block in _blocks(stored, asked))
+        yield from joined(block for stored in _whole(cursor, released) for block in _blocks(stored, asked))
 
 
 def _pod_ids(tx: Transaction, pods: tuple[str, ...]) -> list[int]:
@@ -127,12 +131,13 @@ class _Stored(NamedTuple):
     parts: list[tuple[datetime, datetime]]
 
 
-def _whole(rows: Iterable[Row], rested: Rested | None) -> Iterator[_Stored]:
+def _whole(rows: Iterable[Row], released: Released | None) -> Iterator[_Stored]:
     """Each stored block once, with what its consents release together."""
     for (pod, _), of_block in groupby(rows, key=lambda row: (row.pod, row.day)):
         found = list(of_block)
-        if rested is not None:
-            rested.setdefault(pod, set()).update(row.consent_id for row in found if row.consent_id is not None)
+        if released is not None:
+            released.consents.setdefault(pod, set()).update(r.consent_id for r in found if r.consent_id is not None)
+            released.versions[pod] = max(released.versions.get(pod, 1), found[0].version)
         yield _Stored(found[0], union((row.released.lower, row.released.upper) for row in found))
 
 

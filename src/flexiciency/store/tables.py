@@ -53,6 +53,8 @@ from flexiciency.store.tables_message import (
     message,
     message_chunk,
     meter_value_block,
+    value_correction,
+    value_day,
 )
 from flexiciency.store.tables_selection import selection
 
@@ -102,4 +104,6 @@ __all__ = [
     "selection",
     "service_description",
     "technical_validation",
+    "value_correction",
+    "value_day",
 ]

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
+    Sequence,
     SmallInteger,
     Table,
     Text,
@@ -41,6 +42,28 @@ meter_value_block = Table(
     comment="IND-DAT-VAL: one PoD, quantity, local day and version; step in seconds, the rest as in values.py",
 )
 
+Sequence("meter_value_version", data_type=Integer, start=2, metadata=metadata)
+
+value_day = Table(
+    "value_day",
+    metadata,
+    key("quantity", SmallInteger),
+    key("day", Date),
+    required("changes", BigInteger),
+    comment="Local days of which any value is stored; changes grows with each transaction that stores one",
+)
+
+value_correction = Table(
+    "value_correction",
+    metadata,
+    Column("number", BigInteger, Identity(), primary_key=True),
+    required("pod_id", BigInteger),
+    required("quantity", SmallInteger),
+    required("day", Date),
+    required("version", Integer),
+    comment="Blocks stored in the place of earlier ones, until whoever got those has been sent the new ones",
+)
+
 delivery = Table(
     "delivery",
     metadata,
@@ -54,6 +77,8 @@ delivery = Table(
     optional("agreement_id", Text, ForeignKey("agreement.id"), index=True),
     optional("value_period", TSTZRANGE),
     optional("time_zone", Text),
+    optional("pods", ARRAY(Text)),
+    optional("cause", Text),
     required("object_id", Text, index=True),
     required("message_id", Text, unique=True),
     optional("relates_to", Text),
@@ -75,9 +100,11 @@ delivery = Table(
         "Retrying",
         "Dead",
     ),
+    one_of("cause", "Scheduled", "Correction", "Requested", "Answered"),
     CheckConstraint("(content IS NULL) = (value_period IS NOT NULL)", name="content"),
     CheckConstraint("value_period IS NULL OR agreement_id IS NOT NULL", name="agreement"),
-    comment="An object to push: its canonical XML, or for values the agreement and period to build it from when sent",
+    comment="An object to push: its canonical XML, or for values the agreement, period and PoDs (null: all) to build "
+    "it from when sent, and why",
 )
 
 delivery_pod = Table(
@@ -89,11 +116,12 @@ delivery_pod = Table(
     optional("status", Text),
     optional("reason_code", Text),
     optional("consents", ARRAY(Text)),
+    optional("version", Integer),
     Index(None, "pod_id"),
     Index(None, "consents", postgresql_using="gin"),
     one_of("status", "OK", "KO"),
-    comment="IND-DAT-VAL by PoD, the consents that released its values, and what IND-DAT-ACK said of it; "
-    "of AGG-DAT-VAL, the PoDs behind it",
+    comment="IND-DAT-VAL by PoD: the latest version in it, the consents that released its values, and what IND-DAT-ACK "
+    "said of it; of AGG-DAT-VAL, the PoDs behind it",
 )
 
 delivery_aggregate = Table(

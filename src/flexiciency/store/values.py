@@ -1,11 +1,13 @@
 """Meter values into their blocks: one row a PoD, quantity, local day and version. The way out is `store.release`.
 
 `values` are int32, little endian, in zlib; `qualities` one byte a value, absent when all are Measured. Nothing is
-overwritten: a correction is a new version, and the latest is what is read.
+overwritten: a correction is a new version, and the latest is what is read. First versions are 1; corrections of one
+transaction share the next number of all, so that of two messages with a value the one of the higher version is right.
 """
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date
 from itertools import islice
 from typing import Any
@@ -20,6 +22,7 @@ from flexiciency.contract.series import Quantity, TimeStep
 from flexiciency.domain.values import Block
 from flexiciency.errors import ReferenceUnknown
 from flexiciency.store.database import driver
+from flexiciency.store.transaction import Transaction
 
 QUANTITY_CODES = {Quantity.ENERGY_CONSUMPTION: 1, Quantity.ENERGY_GENERATION: 2, Quantity.POWER: 3}
 """As stored; never renumber."""
@@ -38,6 +41,66 @@ _COPY = SQL(
 )
 _TYPES = ("int8", "int2", "date", "int4", "timestamptz", "int4", "int4", "bytea", "bytea")
 
+STORING = 0x53544F52
+"""Of the advisory lock under which blocks are compared and stored ("STOR"): versions then follow the commits."""
+
+_STORED = """
+SELECT DISTINCT ON (k.number) k.number, b.start, b.step, b.values, b.qualities
+FROM unnest(%s::int8[], %s::int2[], %s::date[]) WITH ORDINALITY AS k(pod_id, quantity, day, number)
+JOIN meter_value_block b ON b.pod_id = k.pod_id AND b.quantity = k.quantity AND b.day = k.day
+ORDER BY k.number, b.version DESC
+"""
+_CHANGED = """
+INSERT INTO value_day AS d (quantity, day, changes) SELECT quantity, day, 1
+FROM (SELECT DISTINCT * FROM unnest(%s::int2[], %s::date[]) AS b(quantity, day)) changed ORDER BY quantity, day
+ON CONFLICT (quantity, day) DO UPDATE SET changes = d.changes + 1
+"""
+_CORRECTED = """
+INSERT INTO value_correction (pod_id, quantity, day, version)
+SELECT *, %s FROM unnest(%s::int8[], %s::int2[], %s::date[])
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """How many blocks were stored for the first time, how many as a correction, and how many were there already."""
+
+    new: int
+    corrected: int
+    known: int
+
+
+def store_blocks(tx: Transaction, blocks: Sequence[Block]) -> Stored:
+    """Store blocks, a few thousand at most; what a block says already is not stored again. Versions are given here.
+
+    Others wait until the transaction ends. Raises ReferenceUnknown for a PoD that is not there, ValueError for two
+    blocks of one PoD, quantity and day.
+    """
+    tx.begin()
+    below = tx.driver
+    numbers = _pod_ids(below, {block.pod for block in blocks})
+    rows = [_row(block, numbers[block.pod]) for block in blocks]
+    keys = [row[:3] for row in rows]
+    if len(set(keys)) < len(keys):
+        raise ValueError("two blocks of one PoD, quantity and day")
+    below.execute("SELECT pg_advisory_xact_lock(%s)", (STORING,))
+    _make_partitions(below, (block.day for block in blocks))
+    there = {row[0] - 1: row[1:] for row in below.execute(_STORED, _columns(keys), binary=True)}
+    new = [row for number, row in enumerate(rows) if number not in there]
+    differing = [rows[number] for number, stored in there.items() if not _is_said(rows[number], stored)]
+    version = _next_version(below) if differing else 1
+    with below.cursor() as cursor, cursor.copy(_COPY) as copy:
+        copy.set_types(_TYPES)
+        for row in new:
+            copy.write_row((*row[:3], 1, *row[4:]))
+        for row in differing:
+            copy.write_row((*row[:3], version, *row[4:]))
+    if changed := [row[1:3] for row in (*new, *differing)]:
+        below.execute(_CHANGED, [list(column) for column in zip(*changed, strict=True)])
+    if differing:
+        below.execute(_CORRECTED, [version, *_columns([row[:3] for row in differing])])
+    return Stored(len(new), len(differing), len(rows) - len(new) - len(differing))
+
 
 def write_blocks(connection: Connection, blocks: Iterable[Block]) -> int:
     """Copies blocks in, in portions, and adds the partitions of their months. Gives their number.
@@ -46,12 +109,14 @@ def write_blocks(connection: Connection, blocks: Iterable[Block]) -> int:
     """
     below, waiting, written = driver(connection), iter(blocks), 0
     while portion := list(islice(waiting, WRITTEN_AT_ONCE)):
-        add_partitions(connection, (block.day for block in portion))
+        _make_partitions(below, (block.day for block in portion))
         numbers = _pod_ids(below, {block.pod for block in portion})
         with below.cursor() as cursor, cursor.copy(_COPY) as copy:
             copy.set_types(_TYPES)
             for block in portion:
                 copy.write_row(_row(block, numbers[block.pod]))
+        days = [(QUANTITY_CODES[block.quantity], block.day) for block in portion]
+        below.execute(_CHANGED, [list(column) for column in zip(*days, strict=True)])
         written += len(portion)
     return written
 
@@ -67,7 +132,10 @@ def add_partitions(connection: Connection, days: Iterable[date]) -> None:
 
     Attached, not created in place: readers and writers of other months go on meanwhile.
     """
-    below = driver(connection)
+    _make_partitions(driver(connection), days)
+
+
+def _make_partitions(below: psycopg.Connection[Any], days: Iterable[date]) -> None:
     months = sorted({day.replace(day=1) for day in days})
     if not any(_missing(below, month) for month in months):
         return
@@ -97,6 +165,24 @@ def _row(block: Block, pod_id: int) -> tuple[Any, ...]:
         zlib.compress(values.tobytes(), 1),
         None if measured or block.qualities is None else block.qualities.astype(np.uint8, casting="safe").tobytes(),
     )
+
+
+def _columns(keys: list[tuple[Any, ...]]) -> list[list[Any]]:
+    """PoD ids, quantities and days."""
+    return [[key[column] for key in keys] for column in range(3)]
+
+
+def _is_said(row: tuple[Any, ...], stored: tuple[Any, ...]) -> bool:
+    """Whether a stored block says what the row says: start, step, values and qualities."""
+    (start, step, _, values, qualities), (start_there, step_there, values_there, qualities_there) = row[4:], stored
+    same = start == start_there and step == step_there and qualities == qualities_there
+    # Bytes first: the same values may have been compressed otherwise, by another release of zlib.
+    return same and (values == values_there or zlib.decompress(values) == zlib.decompress(values_there))
+
+
+def _next_version(below: psycopg.Connection[Any]) -> int:
+    (number,) = below.execute("SELECT nextval('meter_value_version')").fetchone() or (0,)
+    return int(number)
 
 
 def _pod_ids(below: psycopg.Connection[Any], pods: set[str]) -> dict[str, int]:
