@@ -61,7 +61,8 @@ INSERT INTO service_description (id, owner_id, service_type, short_description, 
     aggregation_method, quantity, time_step, customer_consent_mandatory)
 VALUES ('{AGGREGATED_SERVICE}', '{DSO}', 'AggregatedDataProvision', 'Sums', 'Planning', 'Country', 'Sum',
     'EnergyConsumption', 'PT15M', false);
-INSERT INTO activation VALUES ('{NATIONAL}-req', '{NATIONAL}-cnf', '{PLAYER}', '{AGGREGATED_SERVICE}', 'OK', NULL, now());
+INSERT INTO activation
+VALUES ('{NATIONAL}-req', '{NATIONAL}-cnf', '{PLAYER}', '{AGGREGATED_SERVICE}', 'OK', NULL, now());
 INSERT INTO agreement VALUES ('{NATIONAL}', 1, 'Validated', '{PLAYER}', '{AGGREGATED_SERVICE}', '{SUBSCRIPTION}',
     '{NATIONAL}-req', 'Sums', 'Planning', '2025-01-01', '2025-02-01', now(), 'EnergyConsumption', 900);
 INSERT INTO agreement_pod SELECT '{NATIONAL}', id, {_PERIOD} FROM pod;

@@ -1,7 +1,7 @@
 """The market players of the fleet, one process: `python -m tests.benchmarks.fleet_players KEYS DSO PORTS` (JSON).
 
-Each has a listener with its own key and inbox, which reads every message into arrays. Ends when standard input does, and
-prints the number of values that arrived.
+Each has a listener with its own key and inbox, which reads every message into arrays. Ends when standard input does,
+and prints the number of values that arrived.
 """
 
 import json

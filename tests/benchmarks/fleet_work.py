@@ -2,18 +2,18 @@
 
 import json
 import os
+import sys
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from flexiciency import app
+from flexiciency.cli import start
 from flexiciency.config import Settings
 from flexiciency.contract.ids import new_id
 from flexiciency.contract.series import Quantity, TimeStep
 from flexiciency.delivery import worker
 from flexiciency.delivery.aggregates import Wanted, aggregates_object
-from flexiciency.delivery.outbox import Outbox
-from flexiciency.delivery.schedule import queue_days
 from flexiciency.domain.values import local_day
 from flexiciency.soap.outgoing import seal
 from flexiciency.store import aggregates
@@ -28,10 +28,19 @@ CONCURRENCY = 4
 """Pushes at once, of one delivery process."""
 
 
-def queued(url: str) -> Callable[[], object]:
-    """The day queued for every market player."""
-    database = Database(url)
-    return lambda: queue_days(database, Outbox(), DAY, DAY + timedelta(days=1), datetime.now(UTC))
+def command(environment: str, *arguments: str) -> Callable[[], object]:
+    """A command of the DSO's operator, with these settings (JSON)."""
+    os.environ.update(json.loads(environment))
+
+    def run() -> None:
+        sys.argv = ["flexiciency", *arguments]
+        try:
+            start.main()
+        except SystemExit as ended:
+            if ended.code:
+                raise RuntimeError(f"{arguments} ended with {ended.code}") from ended
+
+    return run
 
 
 def pushed(environment: str, url: str) -> Callable[[], object]:
