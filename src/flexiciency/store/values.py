@@ -46,13 +46,13 @@ STORING = 0x53544F52
 
 _STORED = """
 SELECT DISTINCT ON (k.number) k.number, b.start, b.step, b.values, b.qualities, b.stored_at >= %s
-FROM unnest(%s::int8[], %s::int2[], %s::date[]) WITH ORDINALITY AS k(pod_id, quantity, day, number)
+FROM unnest(%b::int8[], %b::int2[], %b::date[]) WITH ORDINALITY AS k(pod_id, quantity, day, number)
 JOIN meter_value_block b ON b.pod_id = k.pod_id AND b.quantity = k.quantity AND b.day = k.day
 ORDER BY k.number, b.version DESC
 """
 _CHANGED = """
 INSERT INTO value_day AS d (quantity, day, changes) SELECT quantity, day, 1
-FROM (SELECT DISTINCT * FROM unnest(%s::int2[], %s::date[]) AS b(quantity, day)) changed ORDER BY quantity, day
+FROM (SELECT DISTINCT * FROM unnest(%b::int2[], %b::date[]) AS b(quantity, day)) changed ORDER BY quantity, day
 ON CONFLICT (quantity, day) DO UPDATE SET changes = d.changes + 1
 """
 _CORRECTED = """
@@ -152,7 +152,7 @@ def add_partitions(connection: Connection, days: Iterable[date]) -> None:
 
 
 def _make_partitions(below: psycopg.Connection[Any], days: Iterable[date]) -> None:
-    months = sorted({day.replace(day=1) for day in days})
+    months = sorted({day.replace(day=1) for day in set(days)})
     if not any(_missing(below, month) for month in months):
         return
     below.execute("SELECT pg_advisory_xact_lock(%s)", (PARTITION_LOCK,))
@@ -224,7 +224,7 @@ def _next_version(below: psycopg.Connection[Any]) -> int:
 
 
 def _pod_ids(below: psycopg.Connection[Any], pods: set[str]) -> dict[str, int]:
-    found = dict(below.execute("SELECT pod, id FROM pod WHERE pod = ANY(%s)", (list(pods),)).fetchall())
+    found = dict(below.execute("SELECT pod, id FROM pod WHERE pod = ANY(%b)", (list(pods),)).fetchall())
     if unknown := sorted(pods - found.keys()):
         raise ReferenceUnknown(f"No PoD {unknown[0]} here ({len(unknown)} of {len(pods)} unknown).")
     return found
