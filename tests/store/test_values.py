@@ -294,7 +294,7 @@ def test_what_contradicts_its_own_source_is_refused_and_the_rest_stored(database
     with transaction(database) as tx:
         stored = store_blocks(tx, [second], since=before)
     assert (stored.new, stored.corrected, stored.known) == (0, 1, 0)
-    assert {number: places.tolist() for number, places in stored.refused.items()} == {0: [3]}
+    assert {number: one.places.tolist() for number, one in stored.refused.items()} == {0: [3]}
     (found,) = _read(database, pods[:1], day, after)
     assert np.array_equal(found.values, _block(pods[0], day).values)
     with transaction(database) as tx:
@@ -311,6 +311,7 @@ def test_a_block_of_another_step_that_lacks_values_replaces_none(database: Datab
     with transaction(database) as tx:
         stored = store_blocks(tx, [replace(hours, qualities=lacking)])
     assert (stored.new, stored.corrected, stored.known) == (0, 0, 1)
-    assert stored.refused[0].tolist() == list(range(20))
+    assert stored.refused[0].places.tolist() == list(range(20))
+    assert stored.refused[0].step is TimeStep.PT15M
     assert _same(_read(database, pods[:1], day, after)[0], _block(pods[0], day))
     assert _store(database, hours) == Stored(new=0, corrected=1, known=0)

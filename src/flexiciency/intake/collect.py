@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -212,7 +213,7 @@ def _fill(day: _Day, curve: LoadCurve, piece: _Piece, usable: NDArray[np.bool_] 
 
 def _chosen(
     curve: LoadCurve, piece: _Piece, usable: NDArray[np.bool_] | None
-) -> tuple[NDArray[np.int32] | NDArray[np.int64], NDArray[np.uint8], NDArray[np.bool_]]:
+) -> tuple[NDArray[np.signedinteger[Any]], NDArray[np.uint8], NDArray[np.bool_]]:
     """Values, qualities and usability of a piece."""
     chosen = slice(piece.first, piece.first + piece.count)
     return (
@@ -234,6 +235,8 @@ def _pieces(curve: LoadCurve, zone: str) -> Iterator[_Piece]:
     if not isinstance(curve.start, datetime):
         yield _Piece(curve.start, 0, 0, _length_of_day(curve, curve.start, zone))
         return
+    if not YEARS[0] <= curve.start.year <= YEARS[-1]:
+        raise Unusable(Code.DAY_INVALID, f"{curve.start.isoformat()} is not in the years {YEARS[0]} to {YEARS[-1]}")
     first, instant = 0, epoch(curve.start)
     if curve.start.microsecond:
         raise Unusable(Code.OFF_GRID, f"{curve.start.isoformat()} is no whole second")

@@ -4,12 +4,13 @@ A row that cannot be used is left out and reported; the rows around it are store
 """
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
-from typing import TextIO
+
+from flexiciency.errors import FileInvalid
 
 
 class Code(StrEnum):
@@ -105,25 +106,29 @@ class Report:
         self.file = file
 
     def keep(self, number: int) -> None:
-        """Keep the first rows of what an import that was stopped had reported, and throw away what is beyond them."""
+        """Keep the first rows of what an import that was stopped had reported, and throw away what is beyond them.
+
+        Raises FileInvalid for a file that is there and is no such report.
+        """
         if not self.file.exists():
             return
-        with self.file.open(encoding="utf-8", newline="") as opened:
+        with self.file.open(encoding="utf-8", errors="replace", newline="") as opened:
             rows = list(islice(csv.reader(opened), number + 1))
-        if number == 0:
-            self.file.unlink()
-            return
-        with self.file.open("w", encoding="utf-8", newline="") as opened:
-            csv.writer(opened).writerows(rows)
+        if rows[:1] != [list(HEADER)]:
+            raise FileInvalid(f"{self.file} is there and is no report of rejected rows. Say --rejected FILE.")
+        self.file.unlink()
+        if number:
+            self._append(rows)
 
     def add(self, rejected: Iterable[Rejected]) -> None:
         """Report these rows too."""
         rows = [(one.line, one.column, one.code, one.reason, REMEDIES[one.code]) for one in rejected]
         if rows:
-            begun = self.file.exists()
+            self._append(rows if self.file.exists() else [HEADER, *rows])
+
+    def _append(self, rows: Iterable[Sequence[object]]) -> None:
+        try:
             with self.file.open("a", encoding="utf-8", newline="") as opened:
-                _write(opened, rows if begun else [HEADER, *rows])
-
-
-def _write(opened: TextIO, rows: Iterable[tuple[object, ...]]) -> None:
-    csv.writer(opened).writerows(rows)
+                csv.writer(opened).writerows(rows)
+        except OSError as error:
+            raise FileInvalid(f"{self.file} cannot be written ({error.strerror}). Say --rejected FILE.") from None

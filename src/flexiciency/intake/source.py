@@ -7,7 +7,7 @@ rejection can name it.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +34,7 @@ class LoadCurve:
     quantity: Quantity
     step: TimeStep
     start: datetime | date
-    values: NDArray[np.int32] | NDArray[np.int64]
+    values: NDArray[np.signedinteger[Any]]
     qualities: NDArray[np.uint8] | None = None
     lines: NDArray[np.int64] | None = None
     column: int | None = None

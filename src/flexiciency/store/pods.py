@@ -6,7 +6,7 @@ from datetime import datetime
 
 from psycopg.types.range import TimestamptzRange
 
-from flexiciency.store.transaction import Transaction
+from flexiciency.store.transaction import Query, Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,11 @@ _HOLDERS = """
 INSERT INTO pod_holder (pod_id, customer_id, held)
 SELECT p.id, s.customer_id, s.held FROM staged_pod s JOIN pod p ON p.pod = s.pod
 """
+
+
+def zones(pods: Iterable[str]) -> Query:
+    """Time zones of the PoDs that are known: rows of pod and time_zone."""
+    return Query("SELECT pod, time_zone FROM pod WHERE pod = ANY(%(pods)b)", {"pods": list(pods)})
 
 
 def import_pods(tx: Transaction, records: Iterable[PodRecord]) -> int:

@@ -61,17 +61,25 @@ SELECT *, %s FROM unnest(%s::int8[], %s::int2[], %s::date[])
 """
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Refused:
+    """Places of a block whose values were not stored, and the time step that its day has in the store."""
+
+    places: NDArray[np.intp]
+    step: TimeStep
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     """How many blocks were stored for the first time, how many as a correction, and how many were there already.
 
-    `refused` names the values that were not stored: the number of the block, and the places in it.
+    `refused` says by the number of the block which values were not stored.
     """
 
     new: int
     corrected: int
     known: int
-    refused: Mapping[int, NDArray[np.intp]] = field(default_factory=dict)
+    refused: Mapping[int, Refused] = field(default_factory=dict)
 
 
 def store_blocks(tx: Transaction, blocks: Sequence[Block], *, since: datetime | None = None) -> Stored:
@@ -103,7 +111,7 @@ def store_blocks(tx: Transaction, blocks: Sequence[Block], *, since: datetime | 
             if not _is_said(row, stored):
                 differing.append(row)
             if len(places):
-                refused[number] = places
+                refused[number] = Refused(places, STEPS[stored[1]])
     version = _next_version(below) if differing else 1
     with below.cursor() as cursor, cursor.copy(_COPY) as copy:
         copy.set_types(_TYPES)
