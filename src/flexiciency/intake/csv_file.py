@@ -32,6 +32,10 @@ class CsvFile:
             found = ", ".join(self.header)[:500]
             raise FileInvalid(f"{self._opened.path}: columns {missing} are missing; the header line has {found}.")
 
+    def place(self, name: str) -> int:
+        """Where a column is in its row; -1 where there is none, behind the row that is."""
+        return self.header.index(name) if name in self.header else -1
+
     def rows(self, after: int) -> Iterator[tuple[int, list[str]] | Rejected]:
         """Line and cells of each line after this one that is not blank. Raises FileInvalid, FileBroken."""
         for number, line in self._lines:

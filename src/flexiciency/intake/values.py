@@ -115,9 +115,7 @@ class _Import:
 
     def _take(self, records: list[LoadCurve | Rejected]) -> None:
         named = {record.pod for record in records if isinstance(record, LoadCurve)}
-        with transaction(self._database) as tx:
-            (rows,) = tx.look_up(zones(named))
-        zone_of = dict(rows)
+        zone_of = zones(self._database, named)
         for record in records:
             if isinstance(record, Rejected):
                 self._rejected.append(record)

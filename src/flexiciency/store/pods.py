@@ -6,7 +6,8 @@ from datetime import datetime
 
 from psycopg.types.range import TimestamptzRange
 
-from flexiciency.store.transaction import Query, Transaction
+from flexiciency.store.database import Database, driver
+from flexiciency.store.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +50,11 @@ SELECT p.id, s.customer_id, s.held FROM staged_pod s JOIN pod p ON p.pod = s.pod
 """
 
 
-def zones(pods: Iterable[str]) -> Query:
-    """Time zones of the PoDs that are known: rows of pod and time_zone."""
-    return Query("SELECT pod, time_zone FROM pod WHERE pod = ANY(%(pods)b)", {"pods": list(pods)})
+def zones(database: Database, pods: Iterable[str]) -> dict[str, str]:
+    """The time zone of each PoD that is known."""
+    with database.autocommit() as connection:
+        asked = driver(connection).execute("SELECT pod, time_zone FROM pod WHERE pod = ANY(%b)", (list(pods),))
+        return dict(asked.fetchall())
 
 
 def import_pods(tx: Transaction, records: Iterable[PodRecord]) -> int:
