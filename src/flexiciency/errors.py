@@ -27,6 +27,11 @@ GatewayError
 │   ├── ValuesInvalid     a series that contradicts its own header
 │   ├── ReferenceUnknown · StateConflict · IdentifierTaken
 │   └── NotOfferedYet
+├── IntakeError           what came from the DSO's own systems cannot be used; never travels in a fault
+│   ├── FileInvalid       not what the command takes
+│   ├── FileChanged       while it was read
+│   ├── FileBroken        ends too early, or unpacks to more than it should
+│   └── NotInstalled      a package that the file's format needs
 ├── ServerError
 │   ├── Unavailable       try the same message again later
 │   └── InternalError
@@ -208,6 +213,26 @@ class IdentifierTaken(ContentError):
 
 class NotOfferedYet(ContentError):
     """The operation is in the contract, but this release does not offer it."""
+
+
+class IntakeError(GatewayError):
+    """What an operator gave to a command cannot be used; never travels in a fault."""
+
+
+class FileInvalid(IntakeError):
+    """The file is not what the command takes; the message says which, where and why."""
+
+
+class FileChanged(IntakeError):
+    """The file changed while it was read."""
+
+
+class FileBroken(IntakeError):
+    """The packed file ends too early, is damaged, or unpacks to more than it should."""
+
+
+class NotInstalled(IntakeError):
+    """The file needs a package that is not installed."""
 
 
 class ServerError(GatewayError):

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from flexiciency.contract.schemas import schema
-from flexiciency.errors import GatewayError, InternalError, PartnerError, SchemaInvalid, Unavailable
+from flexiciency.errors import GatewayError, IntakeError, InternalError, PartnerError, SchemaInvalid, Unavailable
 from flexiciency.soap.faults import (
     ENVELOPE,
     SOAP,
@@ -19,7 +19,8 @@ from flexiciency.wire.sign import canonical
 
 def subclasses(kind: type[GatewayError]) -> list[type[GatewayError]]:
     """Those that travel in faults."""
-    below = [found for one in kind.__subclasses__() if one is not PartnerError for found in subclasses(one)]
+    travelling = [one for one in kind.__subclasses__() if one not in (PartnerError, IntakeError)]
+    below = [found for one in travelling for found in subclasses(one)]
     return below or [kind]
 
 

@@ -1,7 +1,8 @@
 """Meter values come back as they went in; a correction stands beside what it corrects."""
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import psycopg
@@ -258,3 +259,59 @@ def test_two_blocks_of_one_day_are_refused(database: Database, pods: list[str]) 
     with pytest.raises(ValueError, match="two blocks"):
         _store(database, _block(pods[0], day), _block(pods[0], day, version=2))
     assert _changes(database, day) is None
+
+
+def _half(pod: str, day: date, *, first: bool) -> Block:
+    """A day of which only the first or second half is known."""
+    block = _block(pod, day)
+    qualities = np.zeros(len(block.values), dtype=np.uint8)
+    qualities[48:] = Quality.MISSING
+    if not first:
+        qualities = qualities[::-1].copy()
+    return _block(pod, day, values=np.where(qualities, 0, block.values).astype(np.int32), qualities=qualities)
+
+
+def test_the_other_half_of_a_day_completes_it_and_no_missing_value_replaces_one(
+    database: Database, pods: list[str]
+) -> None:
+    day, after = date(2027, 5, 5), date(2027, 5, 6)
+    assert _store(database, _half(pods[0], day, first=True)) == Stored(new=1, corrected=0, known=0)
+    assert _store(database, _half(pods[0], day, first=False)) == Stored(new=0, corrected=1, known=0)
+    (found,) = _read(database, pods[:1], day, after)
+    assert np.array_equal(found.values, _block(pods[0], day).values)
+    assert found.qualities is None
+    assert _store(database, _half(pods[0], day, first=True)) == Stored(new=0, corrected=0, known=1)
+    assert _changes(database, day) == 2
+
+
+def test_what_contradicts_its_own_source_is_refused_and_the_rest_stored(database: Database, pods: list[str]) -> None:
+    day, after = date(2027, 6, 5), date(2027, 6, 6)
+    before = datetime.now(UTC) - timedelta(minutes=1)
+    _store(database, _half(pods[0], day, first=True))
+    second = _half(pods[0], day, first=False)
+    assert second.qualities is not None
+    second.values[3], second.qualities[3] = 7, Quality.MEASURED
+    with transaction(database) as tx:
+        stored = store_blocks(tx, [second], since=before)
+    assert (stored.new, stored.corrected, stored.known) == (0, 1, 0)
+    assert {number: one.places.tolist() for number, one in stored.refused.items()} == {0: [3]}
+    (found,) = _read(database, pods[:1], day, after)
+    assert np.array_equal(found.values, _block(pods[0], day).values)
+    with transaction(database) as tx:
+        assert store_blocks(tx, [second], since=datetime.now(UTC) + timedelta(minutes=1)).corrected == 1
+    assert _read(database, pods[:1], day, after)[0].values[3] == 7
+
+
+def test_a_block_of_another_step_that_lacks_values_replaces_none(database: Database, pods: list[str]) -> None:
+    day, after = date(2027, 7, 5), date(2027, 7, 6)
+    _store(database, _block(pods[0], day))
+    hours = _block(pods[0], day, step=TimeStep.PT1H)
+    lacking = np.zeros(24, dtype=np.uint8)
+    lacking[20:] = Quality.MISSING
+    with transaction(database) as tx:
+        stored = store_blocks(tx, [replace(hours, qualities=lacking)])
+    assert (stored.new, stored.corrected, stored.known) == (0, 0, 1)
+    assert stored.refused[0].places.tolist() == list(range(20))
+    assert stored.refused[0].step is TimeStep.PT15M
+    assert _same(_read(database, pods[:1], day, after)[0], _block(pods[0], day))
+    assert _store(database, hours) == Stored(new=0, corrected=1, known=0)

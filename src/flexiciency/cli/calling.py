@@ -8,7 +8,6 @@ from typing import TypeVar
 
 from cryptography import x509
 
-from flexiciency.cli.output import FileInvalid
 from flexiciency.client import (
     ClientSettings,
     CustomerChannel,
@@ -22,7 +21,7 @@ from flexiciency.client import (
     pages,
 )
 from flexiciency.config import PlayerSettings, SettingMissing
-from flexiciency.errors import GatewayError
+from flexiciency.errors import FileInvalid, GatewayError
 from flexiciency.soap.posting import check_url
 from flexiciency.wire.identity import fingerprint_of
 

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 from cryptography import x509
 
-from flexiciency.cli.output import FileInvalid, Json, done, show
+from flexiciency.cli.output import Json, done, show
+from flexiciency.errors import FileInvalid
 from flexiciency.wire.authority import Authority
 from flexiciency.wire.identity import fingerprint_of, valid_between
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from flexiciency.cli.output import FileInvalid
+from flexiciency.errors import FileInvalid
 
 COLUMNS = ("time", "power_kw")
 _END = "the last line has the end of the curve, and no power"

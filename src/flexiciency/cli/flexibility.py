@@ -15,9 +15,10 @@ import typer
 
 from flexiciency.cli import opening
 from flexiciency.cli.entered import IDENTIFIER, PLACE_NAME
-from flexiciency.cli.output import FileInvalid, Json, done, show
+from flexiciency.cli.output import Json, done, show
 from flexiciency.config import Settings
 from flexiciency.domain.flexibility import Band, LoadArea, gap_of
+from flexiciency.errors import FileInvalid
 from flexiciency.store import flexibility as store
 from flexiciency.store.flexibility import NamedArea
 

@@ -68,7 +68,7 @@ demo.register(cli)
 GATEWAY_COMMANDS = (
     "serve", "work", "deliver", "database", "registration", "channel", "service", "subscription", "pods",
     "evidence", "deliveries", "market-place", "directory", "consent", "agreement", "load-area", "flexibility",
-    "activation", "selection",
+    "activation", "selection", "values",
 )  # fmt: skip
 """What a base install, which is the client, does not have."""
 
@@ -84,6 +84,7 @@ try:
         operator,
         records,
         validations,
+        values,
     )
 except ModuleNotFoundError as missing:
     if (missing.name or "").startswith("flexiciency"):
@@ -100,7 +101,7 @@ else:
     gateway.register(cli)
     parts = (
         operator.PARTS, records.PARTS, market_place.PARTS, directory.PARTS, consents.PARTS, agreements.PARTS,
-        flexibility.PARTS, validations.PARTS, activations.PARTS,
+        flexibility.PARTS, validations.PARTS, activations.PARTS, values.PARTS,
     )  # fmt: skip
     for name, part in {name: part for group in parts for name, part in group.items()}.items():
         cli.add_typer(part, name=name)

@@ -14,11 +14,11 @@ from sqlalchemy import Connection
 from flexiciency.cli import opening
 from flexiciency.cli.certificates import describe, load
 from flexiciency.cli.entered import ADDRESS, COUNTRY, IDENTIFIER, PLACE_NAME, POD, TEXT, Kind
-from flexiciency.cli.output import FileInvalid, Json, done, show
+from flexiciency.cli.output import Json, done, show
 from flexiciency.config import Settings
 from flexiciency.contract.series import Quantity, TimeStep
 from flexiciency.domain.registration import IN_DIRECTORY
-from flexiciency.errors import IdentifierTaken
+from flexiciency.errors import FileInvalid, IdentifierTaken
 from flexiciency.store import agreement_standing, directory
 from flexiciency.store.directory import CompanyType, Registration, Role, Service, Subscription
 from flexiciency.store.pods import PodRecord, import_pods

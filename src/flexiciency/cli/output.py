@@ -11,18 +11,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from flexiciency.errors import GatewayError
-
 # Into a file or a pipe, identifiers stay whole.
 out = Console(width=None if sys.stdout.isatty() else 300)
 err = Console(stderr=True)
 
 Json = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
 Limit = Annotated[int, typer.Option(min=1, max=100_000, help="At most so many.")]
-
-
-class FileInvalid(GatewayError):  # noqa: N818  named like the coded errors
-    """A file that was given to a command cannot be used; the message says which, where and why."""
 
 
 def show(title: str, rows: Iterable[Sequence[Any]], columns: Sequence[str], *, as_json: bool) -> None:

@@ -9,10 +9,10 @@ import typer
 from flexiciency.cli import curve as curves
 from flexiciency.cli import opening
 from flexiciency.cli.entered import IDENTIFIER
-from flexiciency.cli.output import FileInvalid, Json, Limit, done, show
+from flexiciency.cli.output import Json, Limit, done, show
 from flexiciency.config import Settings
 from flexiciency.domain.flexibility import Curve, fault_of
-from flexiciency.errors import ReferenceUnknown
+from flexiciency.errors import FileInvalid, ReferenceUnknown
 from flexiciency.store import validations
 from flexiciency.store.transaction import transaction
 

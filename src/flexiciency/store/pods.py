@@ -6,6 +6,7 @@ from datetime import datetime
 
 from psycopg.types.range import TimestamptzRange
 
+from flexiciency.store.database import Database, driver
 from flexiciency.store.transaction import Transaction
 
 
@@ -47,6 +48,13 @@ _HOLDERS = """
 INSERT INTO pod_holder (pod_id, customer_id, held)
 SELECT p.id, s.customer_id, s.held FROM staged_pod s JOIN pod p ON p.pod = s.pod
 """
+
+
+def zones(database: Database, pods: Iterable[str]) -> dict[str, str]:
+    """The time zone of each PoD that is known."""
+    with database.autocommit() as connection:
+        asked = driver(connection).execute("SELECT pod, time_zone FROM pod WHERE pod = ANY(%b)", (list(pods),))
+        return dict(asked.fetchall())
 
 
 def import_pods(tx: Transaction, records: Iterable[PodRecord]) -> int:

@@ -55,6 +55,7 @@ from flexiciency.store.tables_message import (
     meter_value_block,
     value_correction,
     value_day,
+    value_import,
 )
 from flexiciency.store.tables_selection import selection
 
@@ -106,4 +107,5 @@ __all__ = [
     "technical_validation",
     "value_correction",
     "value_day",
+    "value_import",
 ]

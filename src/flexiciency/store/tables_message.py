@@ -64,6 +64,25 @@ value_correction = Table(
     comment="Blocks stored in the place of earlier ones, until whoever got those has been sent the new ones",
 )
 
+value_import = Table(
+    "value_import",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    required("name", Text),
+    optional("size", BigInteger),
+    optional("modified", Instant),
+    required("digest", LargeBinary, index=True),
+    required("position", BigInteger),
+    required("new", BigInteger),
+    required("corrected", BigInteger),
+    required("known", BigInteger),
+    required("rejected", BigInteger),
+    required("started_at", Instant),
+    optional("ended_at", Instant),
+    comment="Sources of values: content and options by digest, the line up to which all is stored, blocks stored and "
+    "rows rejected",
+)
+
 delivery = Table(
     "delivery",
     metadata,

@@ -6,9 +6,9 @@ transaction share the next number of all, so that of two messages with a value t
 """
 
 import zlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
 from itertools import islice
 from typing import Any
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from psycopg.sql import SQL, Identifier, Literal
 from sqlalchemy import Connection
 
-from flexiciency.contract.series import Quantity, TimeStep
+from flexiciency.contract.series import Quality, Quantity, TimeStep
 from flexiciency.domain.values import Block
 from flexiciency.errors import ReferenceUnknown
 from flexiciency.store.database import driver
@@ -45,14 +45,14 @@ STORING = 0x53544F52
 """Of the advisory lock under which blocks are compared and stored ("STOR"): versions then follow the commits."""
 
 _STORED = """
-SELECT DISTINCT ON (k.number) k.number, b.start, b.step, b.values, b.qualities
-FROM unnest(%s::int8[], %s::int2[], %s::date[]) WITH ORDINALITY AS k(pod_id, quantity, day, number)
+SELECT DISTINCT ON (k.number) k.number, b.start, b.step, b.values, b.qualities, b.stored_at >= %s
+FROM unnest(%b::int8[], %b::int2[], %b::date[]) WITH ORDINALITY AS k(pod_id, quantity, day, number)
 JOIN meter_value_block b ON b.pod_id = k.pod_id AND b.quantity = k.quantity AND b.day = k.day
 ORDER BY k.number, b.version DESC
 """
 _CHANGED = """
 INSERT INTO value_day AS d (quantity, day, changes) SELECT quantity, day, 1
-FROM (SELECT DISTINCT * FROM unnest(%s::int2[], %s::date[]) AS b(quantity, day)) changed ORDER BY quantity, day
+FROM (SELECT DISTINCT * FROM unnest(%b::int2[], %b::date[]) AS b(quantity, day)) changed ORDER BY quantity, day
 ON CONFLICT (quantity, day) DO UPDATE SET changes = d.changes + 1
 """
 _CORRECTED = """
@@ -61,17 +61,33 @@ SELECT *, %s FROM unnest(%s::int8[], %s::int2[], %s::date[])
 """
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Refused:
+    """Places of a block whose values were not stored, and the time step that its day has in the store."""
+
+    places: NDArray[np.intp]
+    step: TimeStep
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """How many blocks were stored for the first time, how many as a correction, and how many were there already."""
+    """How many blocks were stored for the first time, how many as a correction, and how many were there already.
+
+    `refused` says by the number of the block which values were not stored.
+    """
 
     new: int
     corrected: int
     known: int
+    refused: Mapping[int, Refused] = field(default_factory=dict)
 
 
-def store_blocks(tx: Transaction, blocks: Sequence[Block]) -> Stored:
+def store_blocks(tx: Transaction, blocks: Sequence[Block], *, since: datetime | None = None) -> Stored:
     """Store blocks, a few thousand at most; what a block says already is not stored again. Versions are given here.
+
+    A Missing value replaces none: the one that is stored stays in the new version. Refused are the values of a block
+    with another step than the stored one that lacks any, and, with `since`, those that contradict what was stored since
+    then: it came from the same source.
 
     Others wait until the transaction ends. Raises ReferenceUnknown for a PoD that is not there, ValueError for two
     blocks of one PoD, quantity and day.
@@ -85,9 +101,17 @@ def store_blocks(tx: Transaction, blocks: Sequence[Block]) -> Stored:
         raise ValueError("two blocks of one PoD, quantity and day")
     below.execute("SELECT pg_advisory_xact_lock(%s)", (STORING,))
     _make_partitions(below, (block.day for block in blocks))
-    there = {row[0] - 1: row[1:] for row in below.execute(_STORED, _columns(keys), binary=True)}
+    there = {row[0] - 1: row[1:] for row in below.execute(_STORED, [since, *_columns(keys)], binary=True)}
     new = [row for number, row in enumerate(rows) if number not in there]
-    differing = [rows[number] for number, stored in there.items() if not _is_said(rows[number], stored)]
+    differing, refused = [], {}
+    for number, stored in there.items():
+        if not _is_said(rows[number], stored):
+            block, places = _completed(blocks[number], stored)
+            row = _row(block, rows[number][0])
+            if not _is_said(row, stored):
+                differing.append(row)
+            if len(places):
+                refused[number] = Refused(places, STEPS[stored[1]])
     version = _next_version(below) if differing else 1
     with below.cursor() as cursor, cursor.copy(_COPY) as copy:
         copy.set_types(_TYPES)
@@ -99,7 +123,7 @@ def store_blocks(tx: Transaction, blocks: Sequence[Block]) -> Stored:
         below.execute(_CHANGED, [list(column) for column in zip(*changed, strict=True)])
     if differing:
         below.execute(_CORRECTED, [version, *_columns([row[:3] for row in differing])])
-    return Stored(len(new), len(differing), len(rows) - len(new) - len(differing))
+    return Stored(len(new), len(differing), len(rows) - len(new) - len(differing), refused)
 
 
 def write_blocks(connection: Connection, blocks: Iterable[Block]) -> int:
@@ -136,7 +160,7 @@ def add_partitions(connection: Connection, days: Iterable[date]) -> None:
 
 
 def _make_partitions(below: psycopg.Connection[Any], days: Iterable[date]) -> None:
-    months = sorted({day.replace(day=1) for day in days})
+    months = sorted({day.replace(day=1) for day in set(days)})
     if not any(_missing(below, month) for month in months):
         return
     below.execute("SELECT pg_advisory_xact_lock(%s)", (PARTITION_LOCK,))
@@ -174,10 +198,32 @@ def _columns(keys: list[tuple[Any, ...]]) -> list[list[Any]]:
 
 def _is_said(row: tuple[Any, ...], stored: tuple[Any, ...]) -> bool:
     """Whether a stored block says what the row says: start, step, values and qualities."""
-    (start, step, _, values, qualities), (start_there, step_there, values_there, qualities_there) = row[4:], stored
+    (start, step, _, values, qualities), (start_there, step_there, values_there, qualities_there, _) = row[4:], stored
     same = start == start_there and step == step_there and qualities == qualities_there
     # Bytes first: the same values may have been compressed otherwise, by another release of zlib.
     return same and (values == values_there or zlib.decompress(values) == zlib.decompress(values_there))
+
+
+def _completed(block: Block, stored: tuple[Any, ...]) -> tuple[Block, NDArray[np.intp]]:
+    """The block with what is to stay of the stored one, and the places of values that are refused."""
+    start, step, packed, packed_qualities, recent = stored
+    values, qualities = arrays_of(packed, packed_qualities)
+    lacking = _qualities(block.qualities, block) == Quality.MISSING
+    if (start, step) != (block.start, block.step.seconds):
+        if not recent and not lacking.any():
+            return block, np.empty(0, dtype=np.intp)
+        there = replace(block, start=start, step=STEPS[step], values=values, qualities=qualities)
+        return there, np.flatnonzero(~lacking)
+    ours, theirs = _qualities(block.qualities, block), _qualities(qualities, block)
+    other = (block.values != values) | (ours != theirs)
+    contradicting = other & ~lacking & (theirs != Quality.MISSING) & bool(recent)
+    stays = lacking | contradicting
+    merged = replace(block, values=np.where(stays, values, block.values), qualities=np.where(stays, theirs, ours))
+    return merged, np.flatnonzero(contradicting)
+
+
+def _qualities(codes: NDArray[np.uint8] | None, block: Block) -> NDArray[np.uint8]:
+    return np.zeros(len(block.values), dtype=np.uint8) if codes is None else codes
 
 
 def _next_version(below: psycopg.Connection[Any]) -> int:
@@ -186,7 +232,7 @@ def _next_version(below: psycopg.Connection[Any]) -> int:
 
 
 def _pod_ids(below: psycopg.Connection[Any], pods: set[str]) -> dict[str, int]:
-    found = dict(below.execute("SELECT pod, id FROM pod WHERE pod = ANY(%s)", (list(pods),)).fetchall())
+    found = dict(below.execute("SELECT pod, id FROM pod WHERE pod = ANY(%b)", (list(pods),)).fetchall())
     if unknown := sorted(pods - found.keys()):
         raise ReferenceUnknown(f"No PoD {unknown[0]} here ({len(unknown)} of {len(pods)} unknown).")
     return found
