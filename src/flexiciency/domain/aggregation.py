@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from flexiciency.contract.series import Quality, Series, TimeStep, instant_of
 from flexiciency.domain.reasons import Reason, ReasonCode, reason
+from flexiciency.domain.resampling import mean
 from flexiciency.domain.values import day_starts
 
 _PARTS = {"Country": 1, "City": 2, "Street": 3}
@@ -159,13 +160,5 @@ def _finished(group_id: str, group: _Running, grid: NDArray[np.int64], method: s
     shared = (group.present == size) & (group.present > 0)
     values = group.totals[shared]
     if method == "Mean" and size:
-        values = _mean(values, size)
+        values = mean(values, size)
     return Aggregate(group_id, frozenset(group.pods), grid[shared], values, group.worst[shared])
-
-
-def _mean(totals: NDArray[np.int64], size: int) -> NDArray[np.int64]:
-    """Rounded half to even, in whole numbers: a float would not hold 64 bits."""
-    whole, rest = np.divmod(totals, size)
-    up = (2 * rest > size) | ((2 * rest == size) & (whole % 2 == 1))
-    rounded: NDArray[np.int64] = whole + up
-    return rounded
