@@ -1,6 +1,5 @@
 """Energy is summed and power averaged, over days of any length; what is Missing in part is Missing."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
@@ -16,9 +15,7 @@ from flexiciency.domain.values import Block, local_day, steps_in_day
 
 VIENNA, LISBON = "Europe/Vienna", "Europe/Lisbon"
 WINTER, SPRING, AUTUMN = date(2025, 1, 15), date(2025, 3, 30), date(2025, 10, 26)
-FINER = [
-    (fine, coarse) for fine in TimeStep for coarse in TimeStep if fine is not coarse and divides(fine, coarse)
-]  # fmt: skip
+FINER = [(one, other) for one in TimeStep for other in TimeStep if one is not other and divides(one, other)]
 
 
 def block(
@@ -29,23 +26,22 @@ def block(
     return Block("AT1", quantity, day, 3, local_day(day, zone)[0], step, np.array(values, dtype=np.int32), codes)
 
 
-@st.composite
-def days(draw: Callable[..., object]) -> tuple[Block, TimeStep, str]:
-    """A day of any length, at a step, in a zone, and a step that it divides."""
-    fine, coarse = draw(st.sampled_from(FINER))  # type: ignore[misc]
-    day, zone = draw(st.sampled_from([WINTER, SPRING, AUTUMN])), draw(st.sampled_from([VIENNA, LISBON]))
-    assert isinstance(day, date)
-    assert isinstance(zone, str)
-    count = steps_in_day(day, zone, fine)
-    seed = draw(st.integers(0, 2**32 - 1))
-    assert isinstance(seed, int)
+def a_day(
+    steps: tuple[TimeStep, TimeStep], day: date, zone: str, quantity: Quantity, worst: Quality | None, seed: int
+) -> tuple[Block, TimeStep, str]:
+    """A day of any values at the finer of two steps, the coarser one, and the zone."""
     generator = np.random.default_rng(seed)
+    count = steps_in_day(day, zone, steps[0])
     values = generator.integers(-(2**31), 2**31, count).tolist()
-    worst = draw(st.sampled_from([None, *Quality]))
-    qualities = None if worst is None else generator.integers(0, int(worst) + 1, count).tolist()  # type: ignore[call-overload]
-    quantity = draw(st.sampled_from(Quantity))
-    assert isinstance(quantity, Quantity)
-    return block(day, fine, values, qualities, zone=zone, quantity=quantity), coarse, zone
+    qualities = None if worst is None else [Quality(code) for code in generator.integers(0, worst + 1, count)]
+    return block(day, steps[0], values, qualities, zone=zone, quantity=quantity), steps[1], zone
+
+
+def days() -> st.SearchStrategy[tuple[Block, TimeStep, str]]:
+    return st.builds(
+        a_day, st.sampled_from(FINER), st.sampled_from([WINTER, SPRING, AUTUMN]), st.sampled_from([VIENNA, LISBON]),
+        st.sampled_from(Quantity), st.sampled_from([None, *Quality]), st.integers(0, 2**32 - 1),
+    )  # fmt: skip
 
 
 @given(days())

@@ -79,7 +79,6 @@ def test_more_than_the_service_has_is_narrowed_and_what_was_asked_is_kept(player
         ({"Period": B2B.Period(Start=START, End=START)}, "PeriodEmpty"),
         ({"Period": B2B.Period(Start=END, End=START)}, "PeriodEmpty"),
         ({"Quantity": "Power"}, "SelectionNotServed"),
-        ({"TimeStep": "P1D"}, "SelectionNotServed"),
         ({"Localization": place(PoD=[pod_name(0), pod_name(0)])}, "PodRepeated"),
         ({"Localization": place(PoD=["AT-unknown"])}, "PodUnknown"),
         ({"MarketPlaceServiceDescriptionRef": new_id()}, "ServiceUnknown"),

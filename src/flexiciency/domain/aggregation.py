@@ -99,15 +99,15 @@ def aggregated(members: Iterable[tuple[str, Series]], grid: NDArray[np.int64], m
 def edges(start: datetime, end: datetime, zone: str, step: TimeStep) -> NDArray[np.int64]:
     """Starts of the intervals of the local days that [start, end) touches, and the end of the last one.
 
-    In seconds since 1970 UTC: the grid of `aggregated` is all but the last.
+    In seconds since 1970 UTC, on the grid of UTC hours: the grid of `aggregated` is all but the last.
     """
     first, last = (instant.astimezone(ZoneInfo(zone)).date() for instant in (start, end))
     count = min((last - first).days + 2, (date.max - first).days)
     days = day_starts(first, first + timedelta(days=count), zone)
-    if step is TimeStep.P1D:
+    if step is TimeStep.P1D or not len(days):
         return days
-    parts = [np.arange(since, until, step.seconds) for since, until in pairwise(days.tolist())]
-    return np.concatenate([*parts, days[-1:]])
+    since = -(-int(days[0]) // step.seconds) * step.seconds
+    return np.arange(since, int(days[-1]) + step.seconds, step.seconds, dtype=np.int64)
 
 
 def runs(aggregate: Aggregate, edges: NDArray[np.int64]) -> list[tuple[slice, datetime, datetime]]:

@@ -22,6 +22,11 @@ def divides(fine: TimeStep, coarse: TimeStep) -> bool:
     return coarse.seconds % fine.seconds == 0
 
 
+def multiples(fine: TimeStep) -> str:
+    """The steps that this one divides, for a partner to read."""
+    return ", ".join(step.value for step in TimeStep if divides(fine, step))
+
+
 def resampled(block: Block, step: TimeStep, zone: str) -> Block | None:
     """The block at a coarser step, or None if it has no whole interval of it; values in int64.
 
