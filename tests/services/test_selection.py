@@ -73,6 +73,13 @@ def test_more_than_the_service_has_is_narrowed_and_what_was_asked_is_kept(player
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("step", ["PT30M", "PT1H", "P1D"])
+def test_a_coarser_step_is_served_as_asked(player: Sender, step: str) -> None:
+    reply = player.send(select(Id=new_id(), TimeStep=step)).body
+    assert served(reply).findtext(f"{ACT}TimeStep") == step
+    assert codes(reply) == []
+
+
 @pytest.mark.parametrize(
     ("changes", "code"),
     [

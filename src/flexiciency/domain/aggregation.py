@@ -76,9 +76,10 @@ def aggregated(members: Iterable[tuple[str, Series]], grid: NDArray[np.int64], m
     """One Aggregate per AggregationId, in its order, from (AggregationId, Series), a PoD's series in a row.
 
     `grid` has the ascending starts of the period's intervals, for P1D the local days of one zone. A PoD is in a group
-    if it has a value there; Missing is none. The quality is the members' worst. Mean is rounded half to even to whole
-    Wh or W. A group without an interval that all its PoDs share is left out. ValueError for a method other than Sum or
-    Mean, a value that is off the grid, a PoD with two values for one interval or whose series are not in a row.
+    if it has a value there; Missing is none, nor is one off the grid, as of a local day of another zone. The quality is
+    the members' worst. Mean is rounded half to even to whole Wh or W. A group without an interval that all its PoDs
+    share is left out. ValueError for a method other than Sum or Mean, a PoD with two values for one interval or whose
+    series are not in a row.
     """
     if method not in {"Sum", "Mean"}:
         raise ValueError(f"aggregation method {method}: expected Sum or Mean")
@@ -138,15 +139,15 @@ def refusal(
 def _add(group: _Running, series: Series, grid: NDArray[np.int64], counted: NDArray[np.bool_]) -> None:
     instants = series.instants()
     at = np.searchsorted(grid, instants)
-    if at[-1] >= len(grid) or not np.array_equal(grid[at], instants):
-        raise ValueError(f"PoD {series.pod} has a value that starts with none of the period's intervals")
-    values = series.values
+    there = np.append(grid, -1)[at] == instants
     if series.qualities is not None:
-        there = series.qualities != Quality.MISSING
-        at, values = at[there], values[there]
-        group.worst[at] = np.maximum(group.worst[at], series.qualities[there])
-    if not len(at):
+        there &= series.qualities != Quality.MISSING
+    if not there.any():
         return
+    at = at[there]
+    values = series.values[there]
+    if series.qualities is not None:
+        group.worst[at] = np.maximum(group.worst[at], series.qualities[there])
     if counted[at].any():
         raise ValueError(f"PoD {series.pod} has two values for one interval")
     counted[at] = True

@@ -9,7 +9,7 @@ days are resampled to it, or to a coarser one, before they are cut to what may l
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from math import ceil
 from typing import NamedTuple
@@ -127,7 +127,7 @@ def release(tx: Transaction, asked: Asked, released: Released | None = None) -> 
         tx.driver.execute(f"SET LOCAL ROLE {ROLE}")
         cursor.execute(blocks, values)  # rights are checked here, not when rows are fetched
         tx.driver.execute("RESET ROLE")
-        yield from joined(block for stored in _whole(cursor, released) for block in _blocks(stored, asked))
+        yield from joined(_apart(block for stored in _whole(cursor, released) for block in _blocks(stored, asked)))
 
 
 def _pod_ids(tx: Transaction, pods: tuple[str, ...]) -> list[int]:
@@ -192,3 +192,20 @@ def _blocks(stored: _Stored, asked: Asked) -> Iterator[Block]:
             begin = block.start + timedelta(seconds=int(inside[0]) * step)
             some = None if block.qualities is None else block.qualities[cut]
             yield replace(block, start=begin, values=block.values[cut], qualities=some)
+
+
+def _apart(blocks: Iterator[Block]) -> Iterator[Block]:
+    """Days that a change of the PoD's zone made overlap: the later one without what the earlier one has already."""
+    pod, end = "", datetime.min.replace(tzinfo=UTC)
+    for block in blocks:
+        if block.pod == pod and block.start < end:
+            late = ceil((end - block.start).total_seconds() / block.step.seconds)
+            if late >= len(block.values):
+                continue
+            some = None if block.qualities is None else block.qualities[late:]
+            start = block.start + timedelta(seconds=late * block.step.seconds)
+            block = replace(block, start=start, values=block.values[late:], qualities=some)  # noqa: PLW2901 - the rest
+        # A local day may have 23 hours.
+        length = 23 * 3600 if block.step is TimeStep.P1D else len(block.values) * block.step.seconds
+        pod, end = block.pod, block.start + timedelta(seconds=length)
+        yield block
