@@ -22,10 +22,10 @@ from flexiciency.contract.series import Quantity, Series, TimeStep, epoch
 from flexiciency.domain.resampling import resampled
 from flexiciency.domain.values import Block, joined, local_day, union
 from flexiciency.store.transaction import Query, Row, Transaction
-from flexiciency.store.values import STEPS, arrays_of
+from flexiciency.store.values import QUANTITY_CODES, STEPS, arrays_of
 
 ROLE = "flexiciency_release"
-"""Has SELECT on `released_value_block`, and no other right."""
+"""Has SELECT on `released_value_block` and on `corrected_day`, which has no values, and no other right."""
 
 _LOCK_AGREEMENT = "SELECT FROM agreement WHERE id = %(agreement_id)s FOR SHARE"
 
@@ -49,7 +49,9 @@ WHERE v.agreement_id = %(agreement_id)s AND v.quantity = %(quantity)s AND %(step
 _RELEASED = """
 SELECT v.pod, v.time_zone, v.day, v.version, v.start, v.step, v.values, v.qualities, v.consent_id,
     v.released * %(period)s AS released,
-    (SELECT max(v.version) FROM released_value_block v /* where */) AS latest
+    CASE WHEN EXISTS (SELECT FROM corrected_day
+                      WHERE quantity = %(code)s AND day >= %(first_day)s AND day < %(end_day)s)
+    THEN (SELECT max(v.version) FROM released_value_block v /* where */) ELSE 1 END AS latest
 FROM released_value_block v /* where */
 ORDER BY v.pod, v.day
 """.replace("/* where */", _WHERE)
@@ -117,6 +119,7 @@ def release(tx: Transaction, asked: Asked, released: Released | None = None) -> 
         "consents": list({row.consent_id for row in locked}),
         "time_zone": asked.time_zone,
         "quantity": asked.quantity.value,
+        "code": QUANTITY_CODES[asked.quantity],
         "step": asked.step.seconds,
         # No zone is more than a day from UTC.
         "first_day": _utc_day(asked.start, -1),
