@@ -199,7 +199,17 @@ VALUE_TEXTS = st.one_of(
     st.from_regex(r"-?[0-9]{1,7}\.[0-9]{3}", fullmatch=True),
     st.from_regex(r"[ \n]?[+-]?[0-9]{1,8}(\.[0-9]{0,3})?", fullmatch=True),
     st.sampled_from(
-        ["2147483.647", "2147483.648", "-2147483.647", "-2147483.648", "999999999999999.999", "-0.000", ".5"]
+        [
+            "2147483.647",
+            "2147483.648",
+            "-2147483.647",
+            "-2147483.648",
+            "999999999999.999",
+            "-1000000000000.000",
+            "999999999999999.999",
+            "-0.000",
+            ".5",
+        ]
     ),
 )
 STAMPS = st.builds(
@@ -226,6 +236,23 @@ def test_the_scan_of_bytes_and_the_reading_by_element_agree(
             return error.message, error.path
 
     assert outcome(by_element=False) == outcome(by_element=True)
+
+
+@pytest.mark.parametrize("by_element", [False, True])
+def test_values_are_32_bits_wide_where_all_of_a_pod_fit(*, by_element: bool) -> None:
+    most = 2**31 - 1
+    wide = Series("AT2", START, TimeStep.PT15M, np.array([1, -(10**15 - 1), most + 1], dtype=np.int64))
+    xml = written(HEADER, [series([most, -most]), wide, series([-3], pod="AT3")], PUSH)
+    found = read(xml, by_element=by_element).series
+    assert [one.values.dtype for one in found] == [np.int32, np.int64, np.int32]
+    assert [one.values.tolist() for one in found] == [[most, -most], wide.values.tolist(), [-3]]
+
+
+@pytest.mark.parametrize("encoding", Encoding)
+def test_sums_beyond_32_bits_come_back_in_either_encoding(encoding: Encoding) -> None:
+    wide = Series("AT1", START, TimeStep.PT15M, np.array([2**40, 0, -(2**31)], dtype=np.int64))
+    (found,) = read(written(replace(HEADER, encoding=encoding), [wide])).series
+    assert found.values.tolist() == wide.values.tolist()
 
 
 def test_a_gap_parts_the_values_of_a_pod() -> None:
@@ -257,7 +284,7 @@ def test_a_gap_parts_the_values_of_a_pod() -> None:
             "PoD AT2: the value at 2024-12-31T23:00:00Z does not follow",
         ),
         (b"2024-12-31T23:30:00Z", b"2025-01-01T23:00:00Z", "PoD AT2: the value at 2025-01-01T23:00:00Z is outside"),
-        (b"2147483.647", b"2147483.648", "PoD AT2: value 3 is beyond"),
+        (b"2147483.647", b"1000000000000.000", "PoD AT2: value 3 is beyond"),
         (b"2147483.647", b"999999999999999999", "PoD AT2: value 3 is beyond"),
     ],
 )
@@ -302,7 +329,7 @@ def test_one_pod_in_several_podvalues_is_read(encoding: Encoding) -> None:
         (b"PT15M</prv:TimeStep><prv:Values>", b"PT1H</prv:TimeStep><prv:Values>", "time step PT1H, the header PT15M"),
         (b" 0.003</prv:Values>", b"</prv:Values>", "2 values with 3 qualities"),
         (b"0.001 0.002 0.003", b"", "0 values"),
-        (b"0.003", b"-2147483.648", "value 3 is beyond"),
+        (b"0.003", b"-1000000000000.000", "value 3 is beyond"),
     ],
 )
 def test_a_compact_series_that_contradicts_its_header_is_refused(usual: bytes, wrong: bytes, rule: str) -> None:

@@ -84,9 +84,16 @@ def test_local_days_are_summed_over_both_clock_changes() -> None:
         assert (one.starts.tolist(), one.values.tolist()) == (days.tolist(), [2, 4, 6])
 
 
-def test_values_off_the_grid_or_given_twice_and_unknown_methods_are_errors() -> None:
-    with pytest.raises(ValueError, match="none of the period's intervals"):
-        aggregated([("g", series("a", [1], first=4))], GRID, "Sum")
+def test_values_off_the_grid_are_gaps() -> None:
+    early = Series("b", instant_of(-900), TimeStep.PT15M, np.arange(6, dtype=np.int32))
+    between = Series("c", instant_of(450), TimeStep.PT15M, np.arange(3, dtype=np.int32))
+    (one,) = aggregated([("g", series("a", [1, 2, 3, 4])), ("g", early), ("g", between)], GRID, "Sum")
+    assert (set(one.pods), one.starts.tolist()) == ({"a", "b"}, GRID.tolist())
+    assert one.values.tolist() == [2, 4, 6, 8]
+    assert aggregated([("g", series("a", [1], first=4))], GRID, "Sum") == []
+
+
+def test_values_given_twice_and_unknown_methods_are_errors() -> None:
     with pytest.raises(ValueError, match="two values for one interval"):
         aggregated([("g", series("a", [1])), ("g", series("a", [1]))], GRID, "Sum")
     with pytest.raises(ValueError, match="in a row"):

@@ -33,6 +33,8 @@ KNOWN = frozenset({"AT1", "AT2"})
         (ASKED, SERVICE),
         (replace(ASKED, pods=()), SERVICE),
         (ASKED, replace(SERVICE, start=START, end=END)),
+        (replace(ASKED, time_step=TimeStep.PT1H), SERVICE),
+        (replace(OF_AGGREGATES, time_step=TimeStep.P1D), AGGREGATES),
         (OF_AGGREGATES, AGGREGATES),
         (replace(OF_AGGREGATES, countries=("AT",), streets=("Landstraße",)), AGGREGATES),
         (replace(OF_AGGREGATES, cities=("Graz",)), replace(AGGREGATES, cities=())),
@@ -76,7 +78,7 @@ def test_more_than_the_service_has_is_narrowed_with_the_reason(
         (ASKED, AGGREGATES, ReasonCode.SERVICE_TYPE_MISMATCH),
         (OF_AGGREGATES, SERVICE, ReasonCode.SERVICE_TYPE_MISMATCH),
         (replace(ASKED, quantity="Power"), SERVICE, ReasonCode.SELECTION_NOT_SERVED),
-        (replace(ASKED, time_step=TimeStep.PT30M), SERVICE, ReasonCode.SELECTION_NOT_SERVED),
+        (ASKED, replace(SERVICE, time_step=TimeStep.PT10M), ReasonCode.SELECTION_NOT_SERVED),
         (replace(OF_AGGREGATES, level="Street"), AGGREGATES, ReasonCode.SELECTION_NOT_SERVED),
         (replace(OF_AGGREGATES, method="Mean"), AGGREGATES, ReasonCode.SELECTION_NOT_SERVED),
         (replace(OF_AGGREGATES, cities=("Graz",)), AGGREGATES, ReasonCode.SELECTION_NOT_SERVED),
@@ -115,7 +117,8 @@ def test_what_is_served_is_never_more_than_was_asked_or_the_service_has(
         return
     assert max(first, since) == served.start < served.end == min(last, until)
     assert set(served.pods) == set(pods) & KNOWN
-    assert served.time_step is of_service
+    assert served.time_step is (step if step.seconds > of_service.seconds else of_service)
+    assert served.time_step.seconds % of_service.seconds == 0
     assert (answer.reason is None) == (served == asked)
     assert serve(served, service, KNOWN).selection == served
 

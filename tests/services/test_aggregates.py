@@ -231,7 +231,7 @@ def test_a_repeated_request_is_released_anew(player: Sender, channel: Sender, da
         ("AggregationLevel", "City"),
         ("AggregationMethod", "Mean"),
         ("Quantity", "Power"),
-        ("TimeStep", "PT1H"),
+        ("TimeStep", "PT10M"),
     ],
 )
 def test_what_was_not_agreed_is_refused(player: Sender, database: Database, element: str, value: str) -> None:

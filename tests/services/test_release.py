@@ -174,7 +174,7 @@ def test_an_agreement_that_is_only_countered_releases_nothing(
     assert nothing_leaves(player, agreement)
 
 
-@pytest.mark.parametrize("changes", [{"Quantity": "EnergyGeneration"}, {"TimeStep": "PT30M"}])
+@pytest.mark.parametrize("changes", [{"Quantity": "EnergyGeneration"}, {"TimeStep": "PT10M"}])
 def test_what_was_not_agreed_does_not_leave(
     player: Sender, channel: Sender, customers: Iterator[int], changes: dict[str, str]
 ) -> None:

@@ -168,15 +168,16 @@ class Machine(RuleBasedStateMachine):
     def _compare(self, identifier: str) -> None:
         known = self.model.agreements[identifier]
         start, _ = local_day(day(-5), ZONE)
-        asked = Asked(identifier, Quantity.ENERGY_CONSUMPTION, TimeStep.PT15M, start, start + timedelta(days=30))
         with transaction(self.database) as tx:
-            left = {
-                (series.pod, offset + (series.start - local_day(FIRST_DAY, ZONE)[0]).days)
-                for series in release(tx, asked)
-                for offset in range(len(series.values) // 96)
-            }
+            for step, a_day in ((TimeStep.PT15M, 96), (TimeStep.P1D, 1)):
+                asked = Asked(identifier, Quantity.ENERGY_CONSUMPTION, step, start, start + timedelta(days=30))
+                left = {
+                    (series.pod, offset + (series.start - local_day(FIRST_DAY, ZONE)[0]).days)
+                    for series in release(tx, asked)
+                    for offset in range(len(series.values) // a_day)
+                }
+                assert left == self.model.may_leave(identifier)
             ((row,),) = tx.look_up(agreements.stored(identifier))
-        assert left == self.model.may_leave(identifier)
         assert (row.status, row.version) == (known.status, known.version)
 
     def _terms(self, request: str, pods: set[str], start: int, end: int, *, exact: bool) -> tuple[set[str], int, int]:

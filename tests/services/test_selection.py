@@ -73,13 +73,19 @@ def test_more_than_the_service_has_is_narrowed_and_what_was_asked_is_kept(player
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("step", ["PT30M", "PT1H", "P1D"])
+def test_a_coarser_step_is_served_as_asked(player: Sender, step: str) -> None:
+    reply = player.send(select(Id=new_id(), TimeStep=step)).body
+    assert served(reply).findtext(f"{ACT}TimeStep") == step
+    assert codes(reply) == []
+
+
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
         ({"Period": B2B.Period(Start=START, End=START)}, "PeriodEmpty"),
         ({"Period": B2B.Period(Start=END, End=START)}, "PeriodEmpty"),
         ({"Quantity": "Power"}, "SelectionNotServed"),
-        ({"TimeStep": "P1D"}, "SelectionNotServed"),
         ({"Localization": place(PoD=[pod_name(0), pod_name(0)])}, "PodRepeated"),
         ({"Localization": place(PoD=["AT-unknown"])}, "PodUnknown"),
         ({"MarketPlaceServiceDescriptionRef": new_id()}, "ServiceUnknown"),

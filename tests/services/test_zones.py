@@ -2,16 +2,20 @@
 
 from datetime import UTC, date, datetime, timedelta
 
+import numpy as np
+import pytest
 from sqlalchemy import select, text, update
 
-from flexiciency.contract.series import Quantity, TimeStep
-from flexiciency.domain.values import local_day, local_days_period
+from flexiciency.contract.series import Encoding, Quantity, TimeStep
+from flexiciency.domain.values import Block, local_day, local_days_period, steps_in_day
 from flexiciency.store import tables
 from flexiciency.store.database import Database
 from flexiciency.store.release import Asked, release
 from flexiciency.store.transaction import transaction
+from flexiciency.store.values import write_blocks
 from tests.gateway import Sender
 from tests.messages import activation, consent, new_id, proposal, values, values_of
+from tests.services.aggregating import add_pods, add_service, aggregates, aggregates_of, agree_on_pods
 from tests.services.zones import add_pod
 
 QUARTER = timedelta(minutes=15)
@@ -84,3 +88,47 @@ def test_the_value_of_a_whole_day_leaves_for_all_of_its_day_only_and_not_for_ano
     assert not leaves(start, end - timedelta(hours=2))
     assert not leaves(*local_day(day, "Europe/Helsinki"))
     assert leaves(start, end + timedelta(hours=1))
+
+
+@pytest.mark.parametrize("encoding", Encoding)
+def test_days_that_overlap_since_the_zone_changed_give_each_interval_once(
+    player: Sender, channel: Sender, database: Database, encoding: Encoding
+) -> None:
+    pod, first, end = f"XX-3-{encoding}", date(2025, 3, 1), date(2025, 3, 4)
+    add_pod(database, pod, "Europe/Lisbon", [first], f"C-{pod}")
+    agreement = agree_on_pod(player, channel, pod, f"C-{pod}", first, end)
+    move(database, pod, "Europe/Helsinki")
+    for day in (date(2025, 3, 2), date(2025, 3, 3)):
+        block = Block(
+            pod, Quantity.ENERGY_CONSUMPTION, day, 1, local_day(day, "Europe/Helsinki")[0], TimeStep.PT15M,
+            np.full(96, 500, dtype=np.int32),
+        )  # fmt: skip
+        with database.begin() as connection:
+            write_blocks(connection, [block])
+    for step, lisbon, helsinki in (("PT15M", 96, 184), ("PT1H", 24, 46)):
+        (series,) = values_of(player, values(agreement, *YEAR, TimeStep=step, Encoding=encoding)).series
+        assert len(series.values) == lisbon + helsinki
+        assert set(series.values[lisbon:].tolist()) == {500 if step == "PT15M" else 2000}
+    # The days stored in the zone that the PoD is in, and no other.
+    found = values_of(player, values(agreement, *YEAR, TimeStep="P1D", Encoding=encoding)).series
+    assert [(one.start, one.values.tolist()) for one in found] == [
+        (local_day(date(2025, 3, 2), "Europe/Helsinki")[0], [96 * 500] * 2)
+    ]
+
+
+@pytest.mark.parametrize("step", [TimeStep.PT15M, TimeStep.P1D])
+def test_of_an_aggregate_the_days_of_another_zone_are_gaps(player: Sender, database: Database, step: TimeStep) -> None:
+    first, second = date(2025, 1, 5), date(2025, 1, 7)
+    pods = add_pods(database, f"Moved-{step.value}", 6, zone="Europe/Lisbon", days=[first], step=step)
+    with database.begin() as connection:
+        connection.execute(update(tables.pod).where(tables.pod.c.pod.in_(pods)).values(time_zone="Europe/Helsinki"))
+        for pod in pods:
+            values_of_day = np.full(steps_in_day(second, "Europe/Helsinki", step), 7, dtype=np.int32)
+            start, _ = local_day(second, "Europe/Helsinki")
+            write_blocks(connection, [Block(pod, Quantity.ENERGY_CONSUMPTION, second, 1, start, step, values_of_day)])
+    agreement = agree_on_pods(player, add_service(database, time_step=step.value), pods)
+    found = aggregates_of(player, aggregates(agreement, TimeStep=step.value)).aggregates
+    assert {one.pods for one in found} == {6}
+    midnights = [local_day(first, "Europe/Lisbon")[0], local_day(second, "Europe/Helsinki")[0]]
+    assert [one.series.start for one in found] == (midnights[1:] if step is TimeStep.P1D else midnights)
+    assert set(found[-1].series.values.tolist()) == {42}

@@ -63,15 +63,25 @@ def _imports_release(module: str) -> bool:
     )  # fmt: skip
 
 
-def test_the_role_that_values_leave_as_may_read_the_view_and_nothing_else(database: Database) -> None:
+def test_the_role_that_values_leave_as_may_read_the_view_days_of_corrections_and_nothing_else(
+    database: Database,
+) -> None:
     with database.begin() as connection:
         rights = {tuple(row) for row in connection.execute(text(RELATIONS), {"role": ROLE})}
         attributes = connection.execute(
             text("SELECT rolcanlogin, rolsuper, rolcreaterole, rolcreatedb, rolbypassrls FROM pg_roles "
                  "WHERE rolname = :role"), {"role": ROLE},
         ).one()  # fmt: skip
-    assert rights == {(VIEW, "SELECT")}
+    assert rights == {(VIEW, "SELECT"), ("corrected_day", "SELECT")}
     assert not any(attributes)
+
+
+def test_days_of_corrections_have_neither_pods_nor_values(database: Database) -> None:
+    with database.begin() as connection:
+        columns = connection.execute(
+            text("SELECT attname FROM pg_attribute WHERE attrelid = 'corrected_day'::regclass AND attnum > 0")
+        )
+        assert set(columns.scalars()) == {"quantity", "day", "version"}
 
 
 @pytest.mark.parametrize("relation", ["meter_value_block", "releasable", "consent", "pod", "message"])

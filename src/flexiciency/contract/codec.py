@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
-import numpy as np
-
 from flexiciency.contract.series import Encoding, Quantity, Series, TimeStep
 
 PROVISION = "urn:flexiciency:provision:1"
@@ -23,11 +21,11 @@ class Kind:
     most: int
 
 
-INDIVIDUAL = Kind("IndividualDataValue", "IndividualDataSelectionRef", "PodValues", "PoD", np.iinfo(np.int32).max)
-AGGREGATED = Kind(
-    # Three decimal places of what is below 10^15 Wh come through a double unharmed.
-    "AggregatedDataValue", "AggregatedDataSelectionRef", "AggregateValues", "AggregationId", 10**15 - 1,
-)  # fmt: skip
+_MOST = 10**15 - 1
+"""Three decimal places of what is below 10^15 Wh come through a double unharmed."""
+
+INDIVIDUAL = Kind("IndividualDataValue", "IndividualDataSelectionRef", "PodValues", "PoD", _MOST)
+AGGREGATED = Kind("AggregatedDataValue", "AggregatedDataSelectionRef", "AggregateValues", "AggregationId", _MOST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +80,10 @@ AGGREGATES_REPLY = Wrapper(REPLY.prefix, REPLY.namespace, "RequestAggregatedData
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ValuesMessage:
-    """An IndividualDataValue as read. A PoD whose values have gaps has a Series for each run without one."""
+    """An IndividualDataValue as read. A PoD whose values have gaps has a Series for each run without one.
+
+    Values are int32, or int64 where those of a PoD need it, as sums of many may.
+    """
 
     header: ValuesHeader
     series: list[Series]

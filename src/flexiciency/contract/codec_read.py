@@ -25,7 +25,7 @@ from flexiciency.contract.codec import (
 )
 from flexiciency.contract.codec_check import check_compact, check_overlaps, explicit_series
 from flexiciency.contract.codec_scan import Columns, scan
-from flexiciency.contract.series import Encoding, Quality, Quantity, Series, TimeStep, epoch, kilo_text
+from flexiciency.contract.series import Encoding, Quality, Quantity, Series, TimeStep, epoch, kilo_text, narrowed
 from flexiciency.errors import ValuesInvalid
 
 _PRV = f"{{{PROVISION}}}"
@@ -36,7 +36,7 @@ def read_values(body: etree._Element, canonical: bytes) -> ValuesMessage:
     """The IndividualDataValue in `body`, an element that follows the XSD; `canonical` is its exclusive C14N.
 
     A PoD whose values have gaps, or that comes in several PodValues, gets several Series. Raises ValuesInvalid, naming
-    PoD and place, for a value off the grid, out of order, repeated, outside the period or beyond int32.
+    PoD and place, for a value off the grid, out of order, repeated, outside the period or of 10^15 Wh and more.
     """
     found, path = _find(body, INDIVIDUAL)
     header = ValuesHeader(**_attributes(found, INDIVIDUAL, path))
@@ -151,7 +151,8 @@ def _thousandths(pod: str, texts: str, kind: Kind, path: str) -> NDArray[np.int3
     if beyond.any():
         row = int(beyond.argmax())
         raise ValuesInvalid(f"{kind.name} {pod}: value {row + 1} is beyond ±{kilo_text(kind.most)}", path=path)
-    return values.astype(np.int64) if kind is AGGREGATED else values.astype(np.int32)
+    exact = values.astype(np.int64)
+    return exact if kind is AGGREGATED else narrowed(exact)
 
 
 def _seconds(named: str, stamps: Sequence[str], path: str) -> NDArray[np.int64]:

@@ -18,7 +18,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from flexiciency.contract.codec import AGGREGATED, Kind
-from flexiciency.contract.series import Quality, kilo_text
+from flexiciency.contract.series import Quality, kilo_text, narrowed
 
 Bytes = NDArray[np.uint8]
 Integers = NDArray[np.int64]
@@ -99,11 +99,13 @@ def _read_batch(names: list[_Name], parts: list[memoryview], p: bytes, kind: Kin
     opens, ends, closes = _tags(text, p)
     instants = _instants(_window(text, ends - _STAMP + 1, _STAMP))
     values = _values(text, ends, closes, kind)
+    fitted = values if kind is AGGREGATED else narrowed(values)
     qualities = _qualities(text, opens + len(p) + len("<Value"), ends - _STAMP + 1)
     bounds = np.searchsorted(opens, np.cumsum([0] + [len(part) for part in parts])).tolist()
     for (name, count), first, last in zip(names, bounds[:-1], bounds[1:], strict=True):
         rows = slice(first, last)
-        yield Columns(name, instants[rows], values[rows], qualities[rows], count)
+        own = fitted[rows] if kind is AGGREGATED else narrowed(fitted[rows])
+        yield Columns(name, instants[rows], own, qualities[rows], count)
 
 
 def _tags(text: Bytes, p: bytes) -> tuple[Integers, Integers, Integers]:
@@ -137,7 +139,7 @@ def _instants(stamps: Bytes) -> Integers:
     return seconds
 
 
-def _values(text: Bytes, ends: Integers, closes: Integers, kind: Kind) -> NDArray[np.int32] | NDArray[np.int64]:
+def _values(text: Bytes, ends: Integers, closes: Integers, kind: Kind) -> Integers:
     """Thousandths of the texts between `ends` and `closes`, which must have exactly three decimal places."""
     lengths = closes - ends - 1
     width = int(lengths.max())
@@ -155,7 +157,7 @@ def _values(text: Bytes, ends: Integers, closes: Integers, kind: Kind) -> NDArra
         total = total * 10 + digits[:, i]
     total[negative] *= -1
     _require((np.abs(total) <= kind.most).all())
-    return total if kind is AGGREGATED else total.astype(np.int32)
+    return total
 
 
 def _qualities(text: Bytes, starts: Integers, stops: Integers) -> Bytes:

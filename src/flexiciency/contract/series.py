@@ -102,6 +102,14 @@ class Series:
         return epoch(self.start) + self.step.seconds * np.arange(len(self.values), dtype=np.int64)
 
 
+def narrowed(values: NDArray[np.int32] | NDArray[np.int64]) -> NDArray[np.int32] | NDArray[np.int64]:
+    """The values as int32 where all of them fit."""
+    most = np.iinfo(np.int32).max
+    if values.dtype == np.int32 or not len(values) or values.max() > most or values.min() < -most:
+        return values
+    return values.astype(np.int32)
+
+
 def kilo_text(value: int) -> str:
     """Wh as kWh (W as kW) with exactly three decimal places: -5 → "-0.005"."""
     whole, rest = divmod(abs(value), 1000)

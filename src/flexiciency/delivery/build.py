@@ -57,7 +57,8 @@ def values_object(
         return None
     header = ValuesHeader(
         id=object_id, agreement=asked.agreement_id, selection=selection, quantity=asked.quantity,
-        time_step=asked.step, period_start=asked.start, period_end=asked.end, version=1, encoding=encoding,
+        time_step=asked.step, period_start=asked.start, period_end=asked.end, version=found.latest,
+        encoding=encoding,
     )  # fmt: skip
     built = Built(object_id, iter(()), released=found)
     built.chunks = write_values(header, _counted(first, released, built.counts))

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from flexiciency.contract.series import Quality, Series, TimeStep, instant_of
 from flexiciency.domain.reasons import Reason, ReasonCode, reason
+from flexiciency.domain.resampling import mean
 from flexiciency.domain.values import day_starts
 
 _PARTS = {"Country": 1, "City": 2, "Street": 3}
@@ -75,9 +76,10 @@ def aggregated(members: Iterable[tuple[str, Series]], grid: NDArray[np.int64], m
     """One Aggregate per AggregationId, in its order, from (AggregationId, Series), a PoD's series in a row.
 
     `grid` has the ascending starts of the period's intervals, for P1D the local days of one zone. A PoD is in a group
-    if it has a value there; Missing is none. The quality is the members' worst. Mean is rounded half to even to whole
-    Wh or W. A group without an interval that all its PoDs share is left out. ValueError for a method other than Sum or
-    Mean, a value that is off the grid, a PoD with two values for one interval or whose series are not in a row.
+    if it has a value there; Missing is none, nor is one off the grid, as of a local day of another zone. The quality is
+    the members' worst. Mean is rounded half to even to whole Wh or W. A group without an interval that all its PoDs
+    share is left out. ValueError for a method other than Sum or Mean, a PoD with two values for one interval or whose
+    series are not in a row.
     """
     if method not in {"Sum", "Mean"}:
         raise ValueError(f"aggregation method {method}: expected Sum or Mean")
@@ -98,15 +100,15 @@ def aggregated(members: Iterable[tuple[str, Series]], grid: NDArray[np.int64], m
 def edges(start: datetime, end: datetime, zone: str, step: TimeStep) -> NDArray[np.int64]:
     """Starts of the intervals of the local days that [start, end) touches, and the end of the last one.
 
-    In seconds since 1970 UTC: the grid of `aggregated` is all but the last.
+    In seconds since 1970 UTC, on the grid of UTC hours: the grid of `aggregated` is all but the last.
     """
     first, last = (instant.astimezone(ZoneInfo(zone)).date() for instant in (start, end))
     count = min((last - first).days + 2, (date.max - first).days)
     days = day_starts(first, first + timedelta(days=count), zone)
-    if step is TimeStep.P1D:
+    if step is TimeStep.P1D or not len(days):
         return days
-    parts = [np.arange(since, until, step.seconds) for since, until in pairwise(days.tolist())]
-    return np.concatenate([*parts, days[-1:]])
+    since = -(-int(days[0]) // step.seconds) * step.seconds
+    return np.arange(since, int(days[-1]) + step.seconds, step.seconds, dtype=np.int64)
 
 
 def runs(aggregate: Aggregate, edges: NDArray[np.int64]) -> list[tuple[slice, datetime, datetime]]:
@@ -137,15 +139,15 @@ def refusal(
 def _add(group: _Running, series: Series, grid: NDArray[np.int64], counted: NDArray[np.bool_]) -> None:
     instants = series.instants()
     at = np.searchsorted(grid, instants)
-    if at[-1] >= len(grid) or not np.array_equal(grid[at], instants):
-        raise ValueError(f"PoD {series.pod} has a value that starts with none of the period's intervals")
-    values = series.values
+    there = np.append(grid, -1)[at] == instants
     if series.qualities is not None:
-        there = series.qualities != Quality.MISSING
-        at, values = at[there], values[there]
-        group.worst[at] = np.maximum(group.worst[at], series.qualities[there])
-    if not len(at):
+        there &= series.qualities != Quality.MISSING
+    if not there.any():
         return
+    at = at[there]
+    values = series.values[there]
+    if series.qualities is not None:
+        group.worst[at] = np.maximum(group.worst[at], series.qualities[there])
     if counted[at].any():
         raise ValueError(f"PoD {series.pod} has two values for one interval")
     counted[at] = True
@@ -159,13 +161,5 @@ def _finished(group_id: str, group: _Running, grid: NDArray[np.int64], method: s
     shared = (group.present == size) & (group.present > 0)
     values = group.totals[shared]
     if method == "Mean" and size:
-        values = _mean(values, size)
+        values = mean(values, size)
     return Aggregate(group_id, frozenset(group.pods), grid[shared], values, group.worst[shared])
-
-
-def _mean(totals: NDArray[np.int64], size: int) -> NDArray[np.int64]:
-    """Rounded half to even, in whole numbers: a float would not hold 64 bits."""
-    whole, rest = np.divmod(totals, size)
-    up = (2 * rest > size) | ((2 * rest == size) & (whole % 2 == 1))
-    rounded: NDArray[np.int64] = whole + up
-    return rounded

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from flexiciency.contract.series import TimeStep
 from flexiciency.domain.reasons import Reason, ReasonCode, reason
+from flexiciency.domain.resampling import divides, multiples
 
 INDIVIDUAL, AGGREGATED = "IndividualDataProvision", "AggregatedDataProvision"
 
@@ -72,7 +73,7 @@ def serve(asked: Selection, service: Service | None, known: Collection[str]) -> 
     if refusal is not None or service is None:
         return Served(None, refusal)
     served, less = asked, []
-    if service.time_step is not None and asked.time_step is not service.time_step:
+    if service.time_step is not None and asked.time_step.seconds < service.time_step.seconds:
         served = replace(served, time_step=service.time_step)
         less.append(f"the time step is {service.time_step.value}")
     start, end = max(asked.start, service.start or asked.start), min(asked.end, service.end or asked.end)
@@ -131,8 +132,9 @@ def _against_service(asked: Selection, service: Service | None) -> Reason | None
     for element, (wanted, offered) in differing.items():
         if wanted != offered:
             return _reason(f"{element} is {wanted}; the service has {offered}. Ask for that.")
-    if service.time_step is not None and asked.time_step.seconds > service.time_step.seconds:
-        return _reason(f"TimeStep is {asked.time_step.value}; values are served as stored, {service.time_step.value}.")
+    offered = service.time_step
+    if offered is not None and asked.time_step.seconds > offered.seconds and not divides(offered, asked.time_step):
+        return _reason(f"TimeStep is {asked.time_step.value}; ask for one that is served: {multiples(offered)}.")
     return None
 
 

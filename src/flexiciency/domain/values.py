@@ -20,8 +20,8 @@ from flexiciency.contract.series import Quantity, Series, TimeStep, epoch
 class Block:
     """One PoD, one quantity, one local day, one version: what the store keeps as one row.
 
-    `start` is the day's first instant in UTC; `values` are Wh or W, `qualities` codes of `Quality` (None: all
-    Measured).
+    `start` is the day's first instant in UTC; `values` are Wh or W (int32 as stored, int64 when resampled), `qualities`
+    codes of `Quality` (None: all Measured).
     """
 
     pod: str
@@ -30,7 +30,7 @@ class Block:
     version: int
     start: datetime
     step: TimeStep
-    values: NDArray[np.int32]
+    values: NDArray[np.int32] | NDArray[np.int64]
     qualities: NDArray[np.uint8] | None = None
 
 

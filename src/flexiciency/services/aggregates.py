@@ -13,14 +13,13 @@ from flexiciency.domain.provision import AGGREGATED
 from flexiciency.errors import ReferenceUnknown, StateConflict, ValuesInvalid
 from flexiciency.services.agreement import own_agreement
 from flexiciency.services.exchange import transaction_of
-from flexiciency.services.provision import B2BO, delivered, must_be_of, status_of
+from flexiciency.services.provision import B2BO, delivered, must_be_of, must_be_served, status_of
 from flexiciency.services.replies import B2B, receipt
 from flexiciency.soap.endpoint import Call
 from flexiciency.store import aggregates, deliveries
 from flexiciency.store.aggregates import Localization
 from flexiciency.store.deliveries import Cause
 from flexiciency.store.transaction import Row
-from flexiciency.store.values import STEPS
 
 _SELECTION = "RequestAggregatedDataValues/AggregatedDataSelection"
 _LONGEST = timedelta(days=367)
@@ -75,18 +74,18 @@ def acknowledge(call: Call, message: Any) -> Any:
 
 
 def _must_be_agreed(agreement: Row, selection: Any) -> None:
-    """Raises StateConflict for another aggregation, quantity or step, ValuesInvalid for an empty period."""
+    """Raises StateConflict for another aggregation or quantity or a finer step, ValuesInvalid for an empty period."""
     for element, agreed in (
         ("AggregationLevel", agreement.aggregation_level),
         ("AggregationMethod", agreement.aggregation_method),
         ("Quantity", agreement.quantity),
-        ("TimeStep", STEPS[agreement.time_step].value),
     ):
         if getattr(selection, element) != agreed:
             raise StateConflict(
                 f"Agreement {agreement.id} is of {element} {agreed}, not {getattr(selection, element)}. Ask for that.",
                 path=f"{_SELECTION}/{element}",
             )
+    must_be_served(agreement, selection, _SELECTION)
     if selection.Period.End <= selection.Period.Start:
         raise ValuesInvalid("Period/End must be later than Period/Start.", path=f"{_SELECTION}/Period/End")
 

@@ -8,6 +8,7 @@ from flexiciency.contract.ids import new_id
 from flexiciency.contract.series import Encoding, Quantity, TimeStep
 from flexiciency.delivery.build import values_object, wrapped
 from flexiciency.domain.provision import INDIVIDUAL, PodStatus, pod_status
+from flexiciency.domain.resampling import divides, multiples
 from flexiciency.errors import ReferenceUnknown, StateConflict, ValuesInvalid
 from flexiciency.services.agreement import own_agreement
 from flexiciency.services.exchange import transaction_of
@@ -17,6 +18,7 @@ from flexiciency.store import agreements, deliveries
 from flexiciency.store.deliveries import Cause
 from flexiciency.store.release import Asked
 from flexiciency.store.transaction import Row, Transaction
+from flexiciency.store.values import STEPS
 
 B2BO = 'xmlns:b2bo="urn:flexiciency:b2b-operations:1"'
 _CARRY = {
@@ -34,11 +36,12 @@ def request_values(call: Call, message: Any) -> Iterator[bytes]:
     """IND-DAT-VAL of what may leave now under an agreement.
 
     Raises ReferenceUnknown, ValuesInvalid for an empty period, StateConflict when nothing may leave or the agreement is
-    of another service than individual data.
+    of another service than individual data, or of a coarser time step.
     """
     selection, tx = message.IndividualDataSelection, transaction_of(call)
     agreement = own_agreement(call, message.AgreementId)
     must_be_of(agreement, INDIVIDUAL, call)
+    must_be_served(agreement, selection, "RequestIndividualDataValues/IndividualDataSelection")
     start, end = selection.Period.Start, selection.Period.End
     if end <= start:
         raise ValuesInvalid(
@@ -98,6 +101,19 @@ def must_be_of(agreement: Row, service_type: str, call: Call) -> None:
             f"Agreement {agreement.id} is of {agreement.service_type}, and {call.operation.name} gives values of "
             f"{service_type} only. Use the operation of the agreed service.",
             path=f"{call.operation.name}/AgreementId",
+        )
+
+
+def must_be_served(agreement: Row, selection: Any, path: str) -> None:
+    """The agreement's time step is the finest in which values leave. Raises StateConflict for one it does not divide.
+
+    `path` is the selection's.
+    """
+    agreed, asked = STEPS[agreement.time_step], TimeStep(selection.TimeStep)
+    if not divides(agreed, asked):
+        raise StateConflict(
+            f"Agreement {agreement.id} is of TimeStep {agreed.value}, not {asked.value}. Ask for {multiples(agreed)}.",
+            path=f"{path}/TimeStep",
         )
 
 

@@ -1,29 +1,31 @@
 """The release rule (docs/decisions.md, 9): the only way from stored meter values to a message.
 
 The rule itself is the view `releasable` of migration 0006; what may leave is read from `released_value_block`, which
-stands on it, as a role that has no right to anything else. A value leaves when a validated agreement covers its PoD,
-quantity, step and interval and, where the service wants consent, acknowledged consents of customers who held the PoD
-cover the interval too. Consents add up.
+stands on it (migration 0014), as a role that has no right to anything else. A value leaves when a validated agreement
+covers its PoD, quantity, step and interval and, where the service wants consent, acknowledged consents of customers who
+held the PoD cover the interval too. Consents add up. The agreement's step is the finest in which values leave: stored
+days are resampled to it, or to a coarser one, before they are cut to what may leave.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from math import ceil
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 from psycopg.rows import namedtuple_row
 from psycopg.types.range import TimestamptzRange
 
 from flexiciency.contract.series import Quantity, Series, TimeStep, epoch
+from flexiciency.domain.resampling import resampled
 from flexiciency.domain.values import Block, joined, local_day, union
 from flexiciency.store.transaction import Query, Row, Transaction
-from flexiciency.store.values import arrays_of
+from flexiciency.store.values import QUANTITY_CODES, STEPS, arrays_of
 
 ROLE = "flexiciency_release"
-"""Has SELECT on `released_value_block`, and no other right."""
+"""Has SELECT on `released_value_block` and on `corrected_day`, which has no values, and no other right."""
 
 _LOCK_AGREEMENT = "SELECT FROM agreement WHERE id = %(agreement_id)s FOR SHARE"
 
@@ -37,16 +39,22 @@ ORDER BY cp.consent_id, cp.pod FOR SHARE OF cp
 
 # Of the consents only those that are locked: one given since could be revoked without waiting. A consent's PoDs are
 # stored at once and never acknowledged again, so those of a locked consent that still count are locked too.
-_RELEASED = """
-SELECT v.pod, v.time_zone, v.day, v.version, v.start, v.values, v.qualities, v.consent_id,
-    v.released * %(period)s AS released
-FROM released_value_block v
-WHERE v.agreement_id = %(agreement_id)s AND v.quantity = %(quantity)s AND v.time_step = %(step)s
+_WHERE = """
+WHERE v.agreement_id = %(agreement_id)s AND v.quantity = %(quantity)s AND %(step)s %% v.time_step = 0
   AND v.released && %(period)s AND v.day >= %(first_day)s AND v.day < %(end_day)s
   AND (v.consent_id IS NULL OR v.consent_id = ANY(%(consents)s))
   AND (%(time_zone)s::text IS NULL OR v.time_zone = %(time_zone)s) AND (/* PoDs */)
-ORDER BY v.pod, v.day
 """
+# The latest version of all is asked for in the same statement, so that it is of the same blocks.
+_RELEASED = """
+SELECT v.pod, v.time_zone, v.day, v.version, v.start, v.step, v.values, v.qualities, v.consent_id,
+    v.released * %(period)s AS released,
+    CASE WHEN EXISTS (SELECT FROM corrected_day
+                      WHERE quantity = %(code)s AND day >= %(first_day)s AND day < %(end_day)s)
+    THEN (SELECT max(v.version) FROM released_value_block v /* where */) ELSE 1 END AS latest
+FROM released_value_block v /* where */
+ORDER BY v.pod, v.day
+""".replace("/* where */", _WHERE)
 
 _PODS = "SELECT id FROM pod WHERE pod = ANY(%(pods)s)"
 
@@ -69,7 +77,10 @@ LONGEST_DAY = timedelta(hours=25)
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a delivery is to hold: of one agreement, [start, end) UTC, all its PoDs or the named ones or a zone's."""
+    """What a delivery is to hold: of one agreement, [start, end) UTC, all its PoDs or the named ones or a zone's.
+
+    `step` is the agreement's or a multiple of it; else nothing leaves.
+    """
 
     agreement_id: str
     quantity: Quantity
@@ -80,12 +91,16 @@ class Asked:
     time_zone: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Released:
-    """By PoD, the consents by which its values may leave, none where its service wants none, and the latest version."""
+    """By PoD, the consents by which its values may leave, none where its service wants none, and the latest version.
+
+    `latest` is the latest version of all, known with the first value.
+    """
 
     consents: dict[str, set[str]] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)
+    latest: int = 1
 
 
 def release(tx: Transaction, asked: Asked, released: Released | None = None) -> Iterator[Series]:
@@ -104,6 +119,7 @@ def release(tx: Transaction, asked: Asked, released: Released | None = None) -> 
         "consents": list({row.consent_id for row in locked}),
         "time_zone": asked.time_zone,
         "quantity": asked.quantity.value,
+        "code": QUANTITY_CODES[asked.quantity],
         "step": asked.step.seconds,
         # No zone is more than a day from UTC.
         "first_day": _utc_day(asked.start, -1),
@@ -116,7 +132,7 @@ def release(tx: Transaction, asked: Asked, released: Released | None = None) -> 
         tx.driver.execute(f"SET LOCAL ROLE {ROLE}")
         cursor.execute(blocks, values, binary=True)  # rights are checked here, not when rows are fetched
         tx.driver.execute("RESET ROLE")
-        yield from joined(block for stored in _whole(cursor, released) for block in _blocks(stored, asked))
+        yield from joined(_apart(block for stored in _whole(cursor, released) for block in _blocks(stored, asked)))
 
 
 def _pod_ids(tx: Transaction, pods: tuple[str, ...]) -> list[int]:
@@ -140,6 +156,7 @@ def _whole(rows: Iterable[Row], released: Released | None) -> Iterator[_Stored]:
         if released is not None:
             released.consents.setdefault(pod, set()).update(r.consent_id for r in found if r.consent_id is not None)
             released.versions[pod] = max(released.versions.get(pod, 1), found[0].version)
+            released.latest = found[0].latest
         yield _Stored(found[0], union((row.released.lower, row.released.upper) for row in found))
 
 
@@ -148,31 +165,52 @@ def _utc_day(instant: datetime, days: int) -> date:
     return date.fromordinal(min(max(instant.toordinal() + days, 1), date.max.toordinal()))
 
 
-def _end(row: Row, step: TimeStep, count: int) -> datetime:
-    """The end of a stored block's last interval, whatever became of the PoD's time zone since."""
-    if step is not TimeStep.P1D:
-        return cast("datetime", row.start) + timedelta(seconds=count * step.seconds)
-    start, end = local_day(row.day, row.time_zone)
-    return end if start == row.start else row.start + LONGEST_DAY
+def _end(block: Block, zone: str) -> datetime:
+    """The end of a block's last interval, whatever became of the PoD's time zone since."""
+    if block.step is not TimeStep.P1D:
+        return block.start + timedelta(seconds=len(block.values) * block.step.seconds)
+    start, end = local_day(block.day, zone)
+    return end if start == block.start else block.start + LONGEST_DAY
 
 
 def _blocks(stored: _Stored, asked: Asked) -> Iterator[Block]:
     """What of one stored block may leave: all of it, or the values whose whole interval lies in a released part."""
     row = stored.row
     values, qualities = arrays_of(row.values, row.qualities)
-    end = _end(row, asked.step, len(values))
-    if any(lower <= row.start and end <= upper for lower, upper in stored.parts):
-        yield Block(row.pod, asked.quantity, row.day, row.version, row.start, asked.step, values, qualities)
+    found = Block(row.pod, asked.quantity, row.day, row.version, row.start, STEPS[row.step], values, qualities)
+    block = resampled(found, asked.step, row.time_zone)
+    if block is None:
+        return
+    end = _end(block, row.time_zone)
+    if any(lower <= block.start and end <= upper for lower, upper in stored.parts):
+        yield block
         return
     if asked.step is TimeStep.P1D:  # the value is of the whole day
         return
     step = asked.step.seconds
-    starts = epoch(row.start) + np.arange(len(values), dtype=np.int64) * step
+    starts = epoch(block.start) + np.arange(len(block.values), dtype=np.int64) * step
     for lower, upper in stored.parts:
         first, last = ceil(lower.timestamp()), epoch(upper)  # both bounded: the asked period is
         inside = np.flatnonzero((starts >= first) & (starts + step <= last))
         if len(inside):
             cut = slice(int(inside[0]), int(inside[-1]) + 1)
-            begin = row.start + timedelta(seconds=int(inside[0]) * step)
-            some = None if qualities is None else qualities[cut]
-            yield Block(row.pod, asked.quantity, row.day, row.version, begin, asked.step, values[cut], some)
+            begin = block.start + timedelta(seconds=int(inside[0]) * step)
+            some = None if block.qualities is None else block.qualities[cut]
+            yield replace(block, start=begin, values=block.values[cut], qualities=some)
+
+
+def _apart(blocks: Iterator[Block]) -> Iterator[Block]:
+    """Days that a change of the PoD's zone made overlap: the later one without what the earlier one has already."""
+    pod, end = "", datetime.min.replace(tzinfo=UTC)
+    for block in blocks:
+        if block.pod == pod and block.start < end:
+            late = ceil((end - block.start).total_seconds() / block.step.seconds)
+            if late >= len(block.values):
+                continue
+            some = None if block.qualities is None else block.qualities[late:]
+            start = block.start + timedelta(seconds=late * block.step.seconds)
+            block = replace(block, start=start, values=block.values[late:], qualities=some)  # noqa: PLW2901 - the rest
+        # A local day may have 23 hours.
+        length = 23 * 3600 if block.step is TimeStep.P1D else len(block.values) * block.step.seconds
+        pod, end = block.pod, block.start + timedelta(seconds=length)
+        yield block

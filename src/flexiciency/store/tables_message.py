@@ -38,6 +38,7 @@ meter_value_block = Table(
     required("values", LargeBinary),
     optional("qualities", LargeBinary),
     required("stored_at", Instant, server_default=func.now()),
+    Index("ix_meter_value_block_corrected", "quantity", "day", "version", postgresql_where=text("version > 1")),
     postgresql_partition_by="RANGE (day)",
     comment="IND-DAT-VAL: one PoD, quantity, local day and version; step in seconds, the rest as in values.py",
 )
