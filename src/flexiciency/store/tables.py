@@ -56,6 +56,7 @@ from flexiciency.store.tables_message import (
     value_correction,
     value_day,
 )
+from flexiciency.store.tables_schedule import agreement_day, agreement_more
 from flexiciency.store.tables_selection import selection
 
 __all__ = [
@@ -64,6 +65,8 @@ __all__ = [
     "aggregate_served",
     "agreement",
     "agreement_consent",
+    "agreement_day",
+    "agreement_more",
     "agreement_pod",
     "agreement_selection",
     "b2b_service_subscription",
