@@ -27,7 +27,7 @@ from flexiciency.store.values import STEPS
 
 log = structlog.get_logger()
 
-AT_ONCE = 5_000
+AT_ONCE = 20_000
 """Rows taken at a time: of corrections, of what more may leave, of days that are due."""
 _EARLIEST = timedelta(hours=14)
 """No zone is further ahead of UTC."""

@@ -94,7 +94,7 @@ WITH coming AS MATERIALIZED (
     FROM stored s CROSS JOIN leaving_all e CROSS JOIN totals t
     LEFT JOIN had h ON h.pod_id = s.pod_id LEFT JOIN leaving l ON l.pod_id = s.pod_id
     WHERE CASE WHEN h.version < s.version THEN NOT e.unsent AND NOT coalesce(l.unsent, false)
-               ELSE s.partly AND (%(late)s OR t.expected = t.there)
+               ELSE s.partly AND (%(late)s OR %(of_all)s AND t.expected = t.there)
                     AND NOT e.pushed AND l.pod_id IS NULL AND NOT coalesce(h.pushed, false) END
 )"""
 _QUEUED = """, queued AS (
@@ -174,7 +174,8 @@ START = Due("", date.min)
 class Look:
     """A day of an agreement in a zone, [start, end) UTC: of all its PoDs, or of those with these ids.
 
-    `late`: what is there goes out though not all is. `most` PoDs (or aggregates) go into one message.
+    `late`: what is there goes out though not all is; whether all is, a look at all PoDs alone can tell. `most` PoDs (or
+    aggregates) go into one message.
     """
 
     agreement: Row
@@ -231,7 +232,7 @@ def queue(tx: Transaction, look: Look, now: datetime) -> tuple[int, int, list[UU
         "step": agreement.time_step, "level": agreement.aggregation_level, "time_zone": look.time_zone,
         "day": look.day, "period": TimestamptzRange(look.start, look.end), "late": look.late, "most": look.most,
         "operation": "ReceiveAggregatedDataValue" if aggregated else "ReceiveIndividualDataValue", "now": now,
-        "pod_ids": None if look.pod_ids is None else list(look.pod_ids),
+        "of_all": look.pod_ids is None, "pod_ids": None if look.pod_ids is None else list(look.pod_ids),
     }  # fmt: skip
     ((row,),) = tx.read(Query(_SQL[aggregated, look.pod_ids is not None], values))
     return row.expected, row.there, row.queued
