@@ -4,19 +4,23 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import structlog
 from cryptography import x509
 
 from flexiciency.config import Settings
 from flexiciency.contract.catalogue import B2B, B2C, MARKET_PLACE, MARKET_PLAYER
 from flexiciency.delivery.addresses import PushAddresses
 from flexiciency.delivery.directory import push_changes
+from flexiciency.delivery.outbox import Outbox
 from flexiciency.delivery.push import Pusher, Sender
-from flexiciency.delivery.worker import Duty
+from flexiciency.delivery.schedule import Terms, queue_due
+from flexiciency.delivery.worker import Duty, Schedule
 from flexiciency.domain.flexibility import Curve, LoadArea, Validation
 from flexiciency.services import b2b, b2c, market_place, market_player
 from flexiciency.services.exchange import GatewayLedger
+from flexiciency.soap import posting
 from flexiciency.soap.endpoint import Endpoint, Host
-from flexiciency.soap.posting import Poster, Terms
+from flexiciency.soap.posting import Poster
 from flexiciency.soap.spyne_service import Handler, SpyneService
 from flexiciency.soap.wsgi import Site
 from flexiciency.store.database import Database
@@ -25,6 +29,8 @@ from flexiciency.wire.identity import Identity, fingerprint_of
 from flexiciency.wire.parse import Limits
 from flexiciency.wire.trust import TrustAnchors
 from flexiciency.wire.verify import Policy
+
+log = structlog.get_logger()
 
 
 def site(settings: Settings, database: Database) -> Site:
@@ -81,6 +87,19 @@ def directory(settings: Settings, database: Database) -> Duty | None:
     return lambda: catch_up(database, market_place, own_id, _now())
 
 
+def schedule(settings: Settings, database: Database) -> Schedule | None:
+    """What a worker queues by itself, and every how many minutes; None where only `deliver` does."""
+    if not settings.delivery_schedule or settings.registration_id is None:
+        return None
+    terms = Terms(timedelta(seconds=settings.delivery_grace), settings.caps)
+
+    def queue() -> None:
+        if queued := queue_due(database, Outbox(), _now(), terms):
+            log.info("values queued", deliveries=queued)
+
+    return Schedule(queue, settings.delivery_minutes)
+
+
 def grid(network: Path, area: LoadArea, curve: Curve) -> Validation:
     """What a grid model allows of a power curve. Raises ModuleNotFoundError without the extra `grid`."""
     # The power flow is large and slow to import; only a worker that has such a job needs it.
@@ -89,9 +108,9 @@ def grid(network: Path, area: LoadArea, curve: Curve) -> Validation:
     return validate(network, area, curve)
 
 
-def _terms(settings: Settings, host: Host) -> Terms:
+def _terms(settings: Settings, host: Host) -> posting.Terms:
     timeout = settings.push_timeout
-    return Terms(silence=timeout, total=timeout, limits=host.limits, policy=host.policy)
+    return posting.Terms(silence=timeout, total=timeout, limits=host.limits, policy=host.policy)
 
 
 def _host(settings: Settings) -> Host:

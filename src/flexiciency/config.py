@@ -12,6 +12,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from flexiciency.domain.aggregation import SMALLEST_GROUP
+from flexiciency.domain.portions import DEFAULT_CAPS, Caps
 from flexiciency.errors import GatewayError
 
 
@@ -88,7 +89,32 @@ class PlayerSettings(FileSettings):
     )
 
 
-class Settings(DatabaseSettings):
+class DeliverySettings(DatabaseSettings):
+    """What goes out when, and in how large messages: what `deliver` needs beside the database."""
+
+    delivery_schedule: bool = Field(
+        default=True, description="Whether workers queue values by themselves, as soon as a day is complete."
+    )
+    delivery_minutes: int = Field(
+        default=5, ge=1, le=59, description="Minutes between two looks at what is due, of all workers together."
+    )
+    delivery_grace: float = Field(
+        default=259_200.0, ge=0, description="How long after its end a day that is not complete is waited for."
+    )
+    delivery_message_values: int = Field(
+        default=DEFAULT_CAPS.values, ge=150, description="Values in one message of values at most."
+    )
+    delivery_message_bytes: int = Field(
+        default=DEFAULT_CAPS.size, ge=150_000, description="Cap on one message of values, before gzip."
+    )
+
+    @property
+    def caps(self) -> Caps:
+        """How much one message of values holds."""
+        return Caps(self.delivery_message_values, self.delivery_message_bytes)
+
+
+class Settings(DeliverySettings):
     """Everything an operator may set. Times are seconds, sizes bytes."""
 
     model_config = SettingsConfigDict(extra="forbid")

@@ -13,7 +13,7 @@ from flexiciency.delivery.outbox import Outbox
 from flexiciency.delivery.push import Pusher
 from flexiciency.delivery.schedule import queue_days
 from flexiciency.domain.values import local_day
-from flexiciency.store import agreements, tables
+from flexiciency.store import schedule, tables
 from flexiciency.store.database import Database
 from flexiciency.store.deliveries import Values
 from flexiciency.store.transaction import transaction
@@ -54,7 +54,7 @@ def test_two_that_queue_a_day_at_once_queue_it_once(database: Database, agreed: 
     values = Values(agreed.id, *local_day(DAY, ZONE), ZONE)
     with ThreadPoolExecutor(1) as pool:
         with transaction(database) as tx:
-            tx.read(agreements.lock(agreed.id))
+            tx.read(schedule.lock(agreed.id))
             (other,) = blocked(database, pool, lambda: queue(database, DAY, DAY + timedelta(days=1)))
             Outbox().push_values(tx, PLAYER, values, new_id(), datetime.now(UTC))
         other.result()

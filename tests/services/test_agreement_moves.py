@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 from lxml import etree
 
-from flexiciency.domain.provision import INDIVIDUAL
 from flexiciency.errors import PartnerFault
 from flexiciency.services.replies import B2B
-from flexiciency.store import agreement_standing, agreements
+from flexiciency.store import agreement_standing, schedule
 from flexiciency.store.database import Database
 from flexiciency.store.transaction import transaction
 from tests.gateway import Sender
@@ -20,7 +19,6 @@ from tests.messages import (
     B2BO,
     COM,
     END,
-    START,
     agree,
     agree_on,
     consent,
@@ -268,8 +266,8 @@ def test_a_suspended_agreement_is_not_scheduled(
     agreed = agree(player, channel, [number])
     channel.send(revocation(number, agreed.consents[number]))
     with transaction(database) as tx:
-        (rows,) = tx.look_up(agreements.to_deliver(START.date(), END.date(), {INDIVIDUAL}))
-    assert agreed.id not in {row.id for row in rows}
+        (rows,) = tx.look_up(schedule.active(END.date() - timedelta(days=1)))
+    assert agreed.id not in {row.agreement_id for row in rows}
 
 
 def test_a_revocation_and_a_proposal_at_once_leave_no_agreement_that_stands_without_consent(

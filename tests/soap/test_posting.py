@@ -1,6 +1,8 @@
 import gzip
+import io
 import socket
 import time
+import tracemalloc
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -187,12 +189,96 @@ def test_an_unsigned_fault_is_only_a_hint() -> None:
         ("302 Found", [("Location", "http://localhost/elsewhere"), XML], "302"),
         ("404 Not Found", [("Content-Type", "text/html")], "404"),
         ("200 OK", [("Content-Type", "text/html")], "text/html"),
-        ("200 OK", [XML, ("Content-Encoding", "gzip")], "no SOAP"),
+        ("200 OK", [XML, ("Content-Encoding", "br")], "no SOAP"),
     ],
 )
 def test_what_is_no_soap_is_no_answer(status: str, headers: list[tuple[str, str]], said: str) -> None:
     with pytest.raises(PartnerUnreachable, match=said):
         post(answering(status, gzip.compress(b"<a/>"), *headers))
+
+
+GZIP = ("Content-Encoding", "gzip")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [gzip.compress(b"<a/>")[:-9], gzip.compress(b"<a/>")[:4], b"", b"<a/>", gzip.compress(b"<a/>") + b"more",
+     gzip.compress(b"<a/>") * 2],
+    ids=["cut short", "header only", "empty", "not gzip", "something behind", "two members"],
+)  # fmt: skip
+def test_broken_gzip_is_no_answer_and_may_be_tried_again(answer: bytes) -> None:
+    with pytest.raises(PartnerUnreachable, match="gzip that cannot be read") as caught:
+        post(answering("200 OK", answer, XML, GZIP))
+    assert caught.value.retriable is True
+
+
+def test_a_gzip_bomb_is_not_unpacked_beyond_the_cap() -> None:
+    bomb = gzip.compress(bytes(200_000_000))
+    tracemalloc.start()
+    try:
+        with pytest.raises(UntrustedReply, match="more than the 1,000,000 bytes"):
+            post(answering("200 OK", bomb, XML, GZIP), terms=Terms(silence=5, limits=Limits(message_bytes=1_000_000)))
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
+
+
+class Gzipping(Player):
+    """Says that it takes gzip, or refuses it with `refusal` though it said so; answers in gzip."""
+
+    def __init__(self, refusal: str | None = None) -> None:
+        super().__init__()
+        self.encodings: list[str] = []
+        self._refusal = refusal
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        encoding, data = environ.get("HTTP_CONTENT_ENCODING", "identity"), environ["wsgi.input"].read()
+        self.encodings.append(encoding)
+        if encoding == "gzip" and self._refusal:
+            start_response(self._refusal, [("Content-Type", "text/plain"), ("Content-Length", "0")])
+            return []
+        plain = gzip.decompress(data) if encoding == "gzip" else data
+        assert len(data) == int(environ["CONTENT_LENGTH"])
+        (answer,) = super().__call__(
+            {**environ, "wsgi.input": io.BytesIO(plain)}, lambda *_: None
+        )  # fmt: skip
+        packed = gzip.compress(answer)
+        start_response("200 OK", [XML, GZIP, ("Accept-Encoding", "gzip"), ("Content-Length", str(len(packed)))])
+        return [packed]
+
+
+@pytest.mark.parametrize(
+    ("refusal", "encodings"),
+    [
+        (None, ["identity", "gzip", "gzip"]),
+        ("415 Unsupported Media Type", ["identity", "gzip", "identity", "identity"]),
+        ("400 Bad Request", ["identity", "gzip", "identity", "identity"]),
+    ],
+)
+def test_large_messages_go_in_gzip_to_who_said_that_it_takes_it_and_as_they_are_once_it_refused(
+    refusal: str | None, encodings: list[str]
+) -> None:
+    there, sent = Gzipping(refusal), push(write_values(header(), curves(200), PUSH), OPERATION)
+    with served(there) as url:
+        poster = Poster(PATIENCE, clock)
+        partner = Partner(url, MARKET_PLAYER_URN + PLAYER_ID, anchors())
+        poster.post(partner, sent)
+        poster.post(partner, sent)
+        poster.post(partner, sent)
+        poster.close()
+    sent.close()
+    assert there.encodings == encodings
+    assert len({request.canonical_body for request in there.requests}) == 1
+
+
+def test_a_small_message_is_sent_as_it_is() -> None:
+    there = Gzipping()
+    with served(there) as url:
+        poster = Poster(PATIENCE, clock)
+        for _ in range(2):
+            poster.post(Partner(url, MARKET_PLAYER_URN + PLAYER_ID, anchors()), message())
+        poster.close()
+    assert there.encodings == ["identity", "identity"]
 
 
 def test_nobody_there_is_unreachable_and_shows_no_library() -> None:

@@ -43,6 +43,14 @@ def test_only_the_import_names_the_table_of_values() -> None:
     assert naming("meter_value_block") == {"store/tables.py", "store/tables_message.py", "store/values.py"}
 
 
+def test_only_the_schedule_asks_which_blocks_are_there_and_is_told_no_value(database: Database) -> None:
+    assert naming("stored_block") == {"store/schedule.py"}
+    with database.begin() as connection:
+        columns = text("SELECT column_name FROM information_schema.columns WHERE table_name = 'stored_block'")
+        found = set(connection.execute(columns).scalars())
+    assert found == {"pod_id", "quantity", "day", "version", "step", "whole", "partly"}
+
+
 def test_values_are_read_by_the_view_and_in_one_place() -> None:
     assert naming(VIEW) == naming("arrays_of") == {"store/release.py"}
 
@@ -84,7 +92,7 @@ def test_days_of_corrections_have_neither_pods_nor_values(database: Database) ->
         assert set(columns.scalars()) == {"quantity", "day", "version"}
 
 
-@pytest.mark.parametrize("relation", ["meter_value_block", "releasable", "consent", "pod", "message"])
+@pytest.mark.parametrize("relation", ["meter_value_block", "stored_block", "releasable", "consent", "pod", "message"])
 def test_the_database_refuses_the_role_whatever_else_it_asks_for(database: Database, relation: str) -> None:
     asked = f"SELECT FROM {relation}"
     with database.begin() as connection:

@@ -7,9 +7,11 @@ import typer
 
 from flexiciency.cli import opening
 from flexiciency.cli.output import done
-from flexiciency.config import Settings
+from flexiciency.config import DeliverySettings, Settings
 
-Day = Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First local day.")]
+Day = Annotated[
+    datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First local day; without it, what is due.")
+]
 LastDay = Annotated[
     datetime | None, typer.Option("--until", formats=["%Y-%m-%d"], help="Day after the last; by default one day.")
 ]
@@ -44,13 +46,22 @@ def work() -> None:
     serving.work(Settings())
 
 
-def deliver(day: Day, until: LastDay = None) -> None:
-    """Queue the values of local days for every validated agreement; a day that was queued before is left alone."""
-    from flexiciency.delivery.outbox import Outbox  # noqa: PLC0415  slow to import: other commands do without
-    from flexiciency.delivery.schedule import queue_days  # noqa: PLC0415  likewise
+def deliver(day: Day = None, until: LastDay = None) -> None:
+    """Queue the values that are due now, or with --from what is there of local days, complete or not.
 
-    first = day.date()
-    end = until.date() if until else first + timedelta(days=1)
+    Of every validated agreement; what was queued before is left alone.
+    """
+    from flexiciency.delivery.outbox import Outbox  # noqa: PLC0415  slow to import: other commands do without
+    from flexiciency.delivery.schedule import Terms, queue_days, queue_due  # noqa: PLC0415  likewise
+
+    settings, now = DeliverySettings(), datetime.now(UTC)
+    terms = Terms(timedelta(seconds=settings.delivery_grace), settings.caps)
+    if day is None and until is not None:
+        raise typer.BadParameter("--until needs --from")
     with opening.database() as database:
-        queued = queue_days(database, Outbox(), first, end, datetime.now(UTC))
+        if day is None:
+            queued = queue_due(database, Outbox(), now, terms)
+        else:
+            end = until or day + timedelta(days=1)
+            queued = queue_days(database, Outbox(), day.date(), end.date(), now, terms)
     done(f"{queued} deliveries queued.")

@@ -9,6 +9,7 @@ from flexiciency.delivery.aggregates import Wanted, aggregates_object
 from flexiciency.delivery.built import Built
 from flexiciency.domain.provision import AGGREGATED, INDIVIDUAL
 from flexiciency.store import aggregates
+from flexiciency.store.aggregates import Localization
 from flexiciency.store.release import Asked, Released, release
 from flexiciency.store.transaction import Row, Transaction
 from flexiciency.store.values import STEPS
@@ -29,21 +30,22 @@ def build(tx: Transaction, delivery: Row, object_id: str, aggregate_minimum: int
         delivery.agreement_id, Quantity(delivery.quantity), STEPS[delivery.time_step], delivery.value_start,
         delivery.value_end, delivery.pods and tuple(delivery.pods), delivery.time_zone,
     )  # fmt: skip
-    return values_object(tx, asked, object_id, selection=None)
+    return values_object(tx, asked, object_id, selection=None, encoding=Encoding(delivery.encoding))
 
 
 def _aggregates(tx: Transaction, delivery: Row, object_id: str, minimum: int) -> Built | None:
     (members,) = tx.look_up(
         aggregates.members(
-            delivery.agreement_id, delivery.value_start, delivery.value_end, time_zone=delivery.time_zone
+            delivery.agreement_id, delivery.value_start, delivery.value_end,
+            Localization(pods=tuple(delivery.pods or ())), time_zone=delivery.time_zone,
         )
-    )
+    )  # fmt: skip
     wanted = Wanted(
         agreement_id=delivery.agreement_id, requester_id=delivery.recipient_id, level=delivery.aggregation_level,
         method=delivery.aggregation_method, quantity=Quantity(delivery.quantity), step=STEPS[delivery.time_step],
         start=delivery.value_start, end=delivery.value_end, members=members, minimum=minimum, all_or_nothing=False,
     )  # fmt: skip
-    return aggregates_object(tx, wanted, object_id, selection=None)
+    return aggregates_object(tx, wanted, object_id, selection=None, encoding=Encoding(delivery.encoding))
 
 
 def values_object(

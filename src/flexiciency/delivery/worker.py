@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 import procrastinate
@@ -26,13 +27,23 @@ SETTLED = timedelta(minutes=1)
 """What is younger may be in a transaction that has yet to defer its job."""
 EVERY_MINUTE = "* * * * *"
 
+SCHEDULE = "flexiciency.schedule"
+
 Duty = Callable[[], None]
 """What this gateway does about the directory: the Market Place pushes it, a DSO elsewhere reads it."""
 
 
+class Schedule(NamedTuple):
+    """What queues the values that are due, and every how many minutes it does."""
+
+    queue: Duty
+    minutes: int
+
+
 def worker_app(
-    database: Database, pusher: Pusher, directory: Duty | None = None, grid: Grid | None = None
-) -> procrastinate.App:
+    database: Database, pusher: Pusher, directory: Duty | None = None, grid: Grid | None = None,
+    schedule: Schedule | None = None,
+) -> procrastinate.App:  # fmt: skip
     """Procrastinate on this database. Between its attempts, which the pusher counts, a push waits 2, 4, 8, … s."""
     app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=database.url))
     retry = RetryStrategy(exponential_wait=2, retry_exceptions=[PushFailed, Unavailable])
@@ -59,30 +70,40 @@ def worker_app(
             answer_late(database, grid, request_id, context.job.attempts + 1, lambda: datetime.now(UTC))
 
     if directory is not None:
-
-        @app.periodic(cron=EVERY_MINUTE)
-        @app.task(name=DIRECTORY, queue=QUEUE, queueing_lock=DIRECTORY)
-        def look(timestamp: int = 0) -> None:  # noqa: ARG001  periodic tasks get it
-            """Push the directory, or read it. A failure is logged here: Procrastinate's log is off."""
-            try:
-                directory()
-            except Exception:
-                log.exception("directory neither pushed nor read")
-                raise
-
+        _periodically(app, DIRECTORY, EVERY_MINUTE, directory, "directory neither pushed nor read")
+    if schedule is not None:
+        _periodically(
+            app, SCHEDULE, f"*/{schedule.minutes} * * * *", schedule.queue, "values not queued", lock=SCHEDULE
+        )
     return app
+
+
+def _periodically(
+    app: procrastinate.App, name: str, cron: str, duty: Duty, failed: str, lock: str | None = None
+) -> None:  # fmt: skip
+    """A task that does a duty by the clock. A failure is logged here, as `failed`: Procrastinate's log is off."""
+
+    @app.periodic(cron=cron)
+    @app.task(name=name, queue=QUEUE, queueing_lock=name, lock=lock)
+    def perform(timestamp: int = 0) -> None:  # noqa: ARG001  periodic tasks get it
+        try:
+            duty()
+        except Exception:
+            log.exception(failed)
+            raise
 
 
 def run(
     database: Database, pusher: Pusher, *, concurrency: int, directory: Duty | None = None, grid: Grid | None = None,
-    wait: bool = True,
+    schedule: Schedule | None = None, wait: bool = True,
 ) -> None:  # fmt: skip
     """Work until told to stop (SIGINT, SIGTERM); without `wait`, until no job is left."""
     # The pusher logs each failed attempt in a line; Procrastinate would add a stack trace.
     logging.getLogger("procrastinate").setLevel(logging.CRITICAL)
-    app = worker_app(database, pusher, directory, grid)
+    app = worker_app(database, pusher, directory, grid, schedule)
     with app.open():
-        if directory is not None:
-            with suppress(AlreadyEnqueued):  # by another worker that has just started
-                app.tasks[DIRECTORY].defer()
+        for task in (DIRECTORY, SCHEDULE):
+            if task in app.tasks:
+                with suppress(AlreadyEnqueued):  # by another worker that has just started
+                    app.tasks[task].defer()
         app.run_worker(queues=[QUEUE], concurrency=concurrency, wait=wait)

@@ -52,6 +52,7 @@ class ConsentService:
             accepted = [one.pod for one in decision.accepted]
             (resumed,) = tx.read(agreement_standing.lock(accepted, consent.eso, suspended_only=True))
             settle(tx, resumed, call.now)
+            agreement_standing.note_more(tx, accepted, consent.eso)
         return B2C.GiveCustomerConsentResponse(
             CustomerConsentAcknowledgement=_acknowledgement(B2C, acknowledgement_id, consent, decision, call)
         )

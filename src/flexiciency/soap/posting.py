@@ -1,5 +1,6 @@
 """Posting a signed message and taking its reply: over HTTP out, only what was verified back.
 
+A large message goes out in gzip where the partner's answers have said that it takes it (Accept-Encoding, RFC 7694).
 What comes back is trusted step by step: HTTP answer ─► size ─► signature, confirmation, RelatesTo ─► sender ─► XSD.
 """
 
@@ -10,6 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from http import HTTPStatus
+from io import SEEK_END
 from typing import NoReturn
 from urllib.parse import urlsplit
 
@@ -19,7 +23,15 @@ from lxml import etree
 
 from flexiciency.contract.catalogue import FAULT_ACTION, Operation, operation_of
 from flexiciency.contract.schemas import validate
-from flexiciency.errors import GatewayError, PartnerUnreachable, UntrustedFault, UntrustedReply
+from flexiciency.errors import (
+    CompressionInvalid,
+    GatewayError,
+    MessageTooLarge,
+    PartnerUnreachable,
+    UntrustedFault,
+    UntrustedReply,
+)
+from flexiciency.soap.compression import accepts_gzip, gunzip_pieces, gzip_spool
 from flexiciency.soap.faults import is_fault, partner_fault
 from flexiciency.soap.outgoing import Outgoing
 from flexiciency.wire.parse import DEFAULT, Limits
@@ -31,6 +43,8 @@ Keep = Callable[[bytes, Verified], None]
 DEFAULT_POLICY = Policy()
 
 _PIECE = 262_144
+_NO_GZIP = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNSUPPORTED_MEDIA_TYPE})
+"""What a server may answer to gzip that it does not take after all."""
 _ECHO = 200
 """At most so many characters of what an untrusted partner says are repeated."""
 
@@ -57,6 +71,8 @@ class Terms:
     total: float = 300.0
     limits: Limits = DEFAULT
     policy: Policy = DEFAULT_POLICY
+    gzip_above: int = 100_000
+    """Bytes: larger messages are sent in gzip to partners that take it."""
     tls_ca_file: str | None = None
     """PEM of the CAs of HTTPS servers; None: those that `certifi` ships."""
 
@@ -91,6 +107,8 @@ class Poster:
         self._of_thread = threading.local()
         self._sessions: list[requests.Session] = []
         self._opening = threading.Lock()
+        self._gzip: dict[str, bool] = {}
+        """Whether a URL takes gzip, as its first answer that says so has it, or its refusal."""
 
     def close(self) -> None:
         """Close every connection."""
@@ -151,22 +169,46 @@ class Poster:
         try:
             with closing(self._send(url, message)) as response:
                 _check_answer(url, response)
-                return b"".join(self._pieces(url, response, deadline))
+                pieces = self._pieces(url, response, deadline)
+                if _encoding(response) == "gzip":
+                    pieces = gunzip_pieces(pieces, self._terms.limits.message_bytes)
+                return b"".join(pieces)
+        except CompressionInvalid as error:
+            raise PartnerUnreachable(f"{url} answered gzip that cannot be read: {error.message}") from error
+        except MessageTooLarge as error:
+            raise UntrustedReply(f"The answer of {url} is too large: {error.message}") from error
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             # The library's own error has nothing more to say, and a long history.
             raise PartnerUnreachable(f"No answer from {url}: {_plainly(error)}") from None
 
     def _send(self, url: str, message: Outgoing) -> requests.Response:
+        if message.size > self._terms.gzip_above and self._gzip.get(url):
+            with gzip_spool(message.chunks()) as spool:
+                size = spool.seek(0, SEEK_END)
+                spool.seek(0)
+                packed = _Sized(iter(partial(spool.read, _PIECE), b""), size)
+                response = self._request(url, message, packed, {"Content-Encoding": "gzip"})
+            if response.status_code not in _NO_GZIP:
+                return response
+            response.close()
+            self._gzip[url] = False
+        response = self._request(url, message, _Sized(message.chunks(), message.size), {})
+        if accepts_gzip(response.headers.get("Accept-Encoding", "")):
+            self._gzip.setdefault(url, True)
+        return response
+
+    def _request(self, url: str, message: Outgoing, data: "_Sized", headers: dict[str, str]) -> requests.Response:
         return self._session().post(
             url,
-            data=_Sized(message),
+            data=data,
             headers={
                 "Content-Type": "text/xml; charset=utf-8",
                 "SOAPAction": f'"{message.addressing.action}"',
                 "Accept": "text/xml",
-                "Accept-Encoding": "identity",
+                "Accept-Encoding": "gzip",
                 "User-Agent": "flexiciency",
-            },
+            }
+            | headers,
             timeout=(self._terms.connect, self._terms.silence),
             allow_redirects=False,
             stream=True,
@@ -196,23 +238,27 @@ class Poster:
 
 
 class _Sized:
-    """A message as requests wants it: its length is known, so it is not sent chunked."""
+    """A body as requests wants it: its length is known, so it is not sent chunked."""
 
-    def __init__(self, message: Outgoing) -> None:
-        self._message = message
+    def __init__(self, chunks: Iterator[bytes], size: int) -> None:
+        self._chunks = chunks
+        self._size = size
 
     def __len__(self) -> int:
-        return self._message.size
+        return self._size
 
     def __iter__(self) -> Iterator[bytes]:
-        return self._message.chunks()
+        return self._chunks
+
+
+def _encoding(response: requests.Response) -> str:
+    return str(response.headers.get("Content-Encoding", "identity")).strip().lower()
 
 
 def _check_answer(url: str, response: requests.Response) -> None:
     """Raises PartnerUnreachable for what is no SOAP over HTTP: another status, another type, an encoding."""
     kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
-    if response.status_code in (200, 500) and kind == "text/xml" and encoding == "identity":
+    if response.status_code in (200, 500) and kind == "text/xml" and _encoding(response) in {"identity", "gzip"}:
         return
     raise PartnerUnreachable(
         f"{url} answered HTTP {response.status_code} with {kind[:_ECHO] or 'no type'}, which is no SOAP; expected 200 "

@@ -1,13 +1,13 @@
 """HTTP as WSGI: one POST is one message; GET serves the published WSDLs and XSDs, byte for byte, address apart.
 
-POST /v1/services/<interface>            a SOAP message, gzip allowed
+POST /v1/services/<interface>            a SOAP message, gzip allowed; a large answer comes in gzip to who takes it
 GET  /v1/services/<interface>?wsdl       its WSDL; relative imports resolve to /v1/xsd/…
 GET  /v1/wsdl/… and /v1/xsd/…            the same files
 GET  /healthz                            200 when the host can answer
 """
 
-import zlib
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
@@ -15,6 +15,7 @@ import structlog
 
 from flexiciency.contract.schemas import files
 from flexiciency.errors import CompressionInvalid, GatewayError, MessageTooLarge, NotSoap, Unavailable
+from flexiciency.soap.compression import accepts_gzip, gunzip_pieces, gzip_chunks
 from flexiciency.soap.endpoint import Endpoint, pieces
 from flexiciency.soap.faults import internal_error, unsigned_fault
 
@@ -23,7 +24,11 @@ log = structlog.get_logger()
 SERVICES = "/v1/services/"
 DRAIN_BYTES = 200_000_000
 """How much of an oversized body is read and thrown away, so that the client gets to read its fault."""
+GZIP_ABOVE = 8_192
+"""Bytes of an answer: a smaller one is sent as it is, however much its caller takes."""
 _PIECE = 262_144
+_NEGOTIATED = ("Vary", "Accept-Encoding"), ("Accept-Encoding", "gzip")
+"""That answers differ by what is taken, and that requests may come in gzip (RFC 7694)."""
 _COMMITTED_ADDRESS = b"http://localhost:8080"
 
 StartResponse = Callable[[str, list[tuple[str, str]]], object]
@@ -70,7 +75,11 @@ class Site:
             answer = endpoint.refuse(b"", peer, error)
         else:
             answer = endpoint.answer(data, peer)
-        _start(start_response, answer.status, answer.size)
+        if answer.size > GZIP_ABOVE and accepts_gzip(environ.get("HTTP_ACCEPT_ENCODING", "")):
+            # Its length is not known before it is sent, which HTTP does without.
+            _start(start_response, answer.status, ("Content-Encoding", "gzip"), *_NEGOTIATED)
+            return pieces(replace(answer, chunks=gzip_chunks(answer.chunks)))
+        _start(start_response, answer.status, ("Content-Length", str(answer.size)), *_NEGOTIATED)
         return pieces(answer)
 
     def _body(self, environ: Environ) -> bytes:
@@ -86,7 +95,7 @@ class Site:
             return data
         if encoding != "gzip":
             raise CompressionInvalid(f"Content-Encoding {encoding[:40]!r} is unknown; send identity or gzip.")
-        return _gunzip(data, self._message_bytes)
+        return b"".join(gunzip_pieces((data,), self._message_bytes))
 
     def _get(self, path: str, interface: str | None, query: str, start_response: StartResponse) -> Iterable[bytes]:
         if path == "/healthz":
@@ -140,26 +149,13 @@ def _too_large(size: int, most: int) -> MessageTooLarge:
     return MessageTooLarge(f"The message has {size:,} bytes or more; at most {most:,} are taken. Split it.")
 
 
-def _gunzip(data: bytes, most: int) -> bytes:
-    unpacker = zlib.decompressobj(wbits=31)
-    try:
-        unpacked = unpacker.decompress(data, most + 1)
-    except zlib.error as error:
-        raise CompressionInvalid("The gzip body is broken. Compress it anew.") from error
-    if len(unpacked) > most:
-        raise _too_large(len(unpacked), most)
-    if not unpacker.eof or unpacker.unused_data:
-        raise CompressionInvalid("The gzip body is cut short or has something behind it. Send one whole member.")
-    return unpacked
-
-
-def _start(start_response: StartResponse, status: int, size: int) -> None:
+def _start(start_response: StartResponse, status: int, *headers: tuple[str, str]) -> None:
     line = "200 OK" if status == HTTPStatus.OK else "500 Internal Server Error"
-    start_response(line, [("Content-Type", "text/xml; charset=utf-8"), ("Content-Length", str(size))])
+    start_response(line, [("Content-Type", "text/xml; charset=utf-8"), *headers])
 
 
 def _xml(start_response: StartResponse, status: int, content: bytes) -> Iterable[bytes]:
-    _start(start_response, status, len(content))
+    _start(start_response, status, ("Content-Length", str(len(content))))
     return [content]
 
 

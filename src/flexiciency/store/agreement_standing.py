@@ -29,6 +29,17 @@ _STANDING = """
 SELECT g.id, g.status, EXISTS (SELECT FROM agreement_coverage v WHERE v.agreement_id = g.id) AS covered
 FROM agreement g WHERE g.id = ANY(%(ids)s)
 """
+# An agreement that was made since has had no day looked at yet.
+_MORE = """
+INSERT INTO agreement_more (agreement_id, pod_id)
+SELECT g.id, gp.pod_id FROM pod p JOIN agreement_pod gp ON gp.pod_id = p.id JOIN agreement g ON g.id = gp.agreement_id
+WHERE p.pod = ANY(%(pods)s) AND g.requester_id = %(requester_id)s AND g.validation_date IS NOT NULL
+"""
+_MORE_IMPORTED = """
+INSERT INTO agreement_more (agreement_id, pod_id)
+SELECT DISTINCT g.id, gp.pod_id FROM staged_pod s JOIN pod p ON p.pod = s.pod JOIN agreement_pod gp ON gp.pod_id = p.id
+JOIN agreement g ON g.id = gp.agreement_id AND g.validation_date IS NOT NULL
+"""
 _SET = "UPDATE agreement SET status = %(status)s WHERE id = %(id)s"
 
 
@@ -54,6 +65,16 @@ def lock(pods: Iterable[str], requester_id: str | None = None, *, suspended_only
 def lock_imported() -> Query:
     """As `lock`, of the PoDs that `store.pods.import_pods` has imported in this transaction."""
     return Query(_LOCK_IMPORTED, {})
+
+
+def note_more(tx: Transaction, pods: Iterable[str], requester_id: str) -> None:
+    """More may leave of these PoDs to a requester: days that were delivered already are looked at again."""
+    tx.write(_MORE, pods=list(pods), requester_id=requester_id)
+
+
+def note_imported(tx: Transaction) -> None:
+    """As `note_more`, of the PoDs that `store.pods.import_pods` has imported in this transaction."""
+    tx.write(_MORE_IMPORTED)
 
 
 def settle(tx: Transaction, locked: Iterable[str]) -> list[str]:

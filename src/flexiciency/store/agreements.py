@@ -106,17 +106,6 @@ JOIN pod_holder h ON h.pod_id = gp.pod_id AND h.customer_id = ANY(%(customers)s)
 WHERE gp.agreement_id = %(id)s
 """
 
-_TO_DELIVER = """
-SELECT DISTINCT g.id, g.requester_id, p.time_zone, d.service_type
-FROM agreement g JOIN service_description d ON d.id = g.service_description_id
-JOIN agreement_pod gp ON gp.agreement_id = g.id JOIN pod p ON p.id = gp.pod_id
-JOIN market_player_registration r ON r.id = g.requester_id AND r.status = 'Active'
-WHERE g.status IN ('Validated', 'Ended') AND g.validation_date IS NOT NULL
-  AND d.service_type = ANY(%(service_types)s)
-  AND g.start_date < %(end)s AND g.end_date > %(start)s
-ORDER BY g.id, p.time_zone
-"""
-
 
 def terms(activation_id: str, subscription_id: str) -> Query:
     """The activation that an agreement names: its requester, its service, and whether the subscription covers both.
@@ -222,11 +211,3 @@ def pods_held(agreement_id: str, customers: Iterable[str], start: datetime, end:
     """PoDs of an agreement that any of these customers held in [start, end)."""
     period = TimestamptzRange(start, end)
     return Query(_HELD, {"id": agreement_id, "customers": list(customers), "period": period})
-
-
-def to_deliver(start: date, end: date, service_types: Iterable[str]) -> Query:
-    """Validated agreements of Active requesters that cover any local day of [start, end), by zone of their PoDs.
-
-    Of services of these types, which each row names.
-    """
-    return Query(_TO_DELIVER, {"start": start, "end": end, "service_types": list(service_types)})

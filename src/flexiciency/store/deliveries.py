@@ -29,7 +29,9 @@ VALUES (%(id)s, %(recipient_id)s, %(operation)s, 'Queued', %(content)s, %(agreem
 _LOCKED = """
 SELECT d.id, d.recipient_id, d.operation, d.state, d.content, d.agreement_id, lower(d.value_period) AS value_start,
 upper(d.value_period) AS value_end, d.time_zone, d.pods, d.object_id, d.message_id, d.relates_to, d.attempts,
-d.body_digest, d.received_at, a.quantity, a.time_step, s.service_type, s.aggregation_level, s.aggregation_method
+d.body_digest, d.received_at, a.quantity, a.time_step, s.service_type, s.aggregation_level, s.aggregation_method,
+CASE WHEN EXISTS (SELECT FROM agreement_selection c JOIN selection l ON l.id = c.selection_id
+    WHERE c.agreement_id = d.agreement_id AND l.encoding = 'Compact') THEN 'Compact' ELSE 'Explicit' END AS encoding
 FROM delivery d LEFT JOIN agreement a ON a.id = d.agreement_id
 LEFT JOIN service_description s ON s.id = a.service_description_id WHERE d.id = %(id)s FOR UPDATE OF d
 """
@@ -199,31 +201,16 @@ def queue(
     return identifier
 
 
-def of_values(values: Values) -> Query:
-    """A row when these values were queued to be pushed before. Lock the agreement first: two could queue them at once.
-
-    What was withheld whole, as when its values had not been imported yet, does not count.
-    """
-    return Query(
-        "SELECT d.id FROM delivery d WHERE d.agreement_id = %(agreement_id)s AND d.value_period = %(period)s "
-        "AND (d.time_zone IS NULL OR d.time_zone = %(time_zone)s) "
-        "AND d.operation IN ('ReceiveIndividualDataValue', 'ReceiveAggregatedDataValue') "
-        "AND NOT (d.state = 'Dead' AND d.sent_at IS NULL AND d.received_at IS NOT NULL)",
-        {
-            "agreement_id": values.agreement_id,
-            "period": TimestamptzRange(values.start, values.end),
-            "time_zone": values.time_zone,
-        },
-    )
-
-
 def stranded(before: datetime) -> Query:
     """Deliveries from before this instant that could be pushed, but have no job: their party got an address since."""
     return Query(_STRANDED, {"before": before})
 
 
 def locked(delivery_id: UUID) -> Query:
-    """A delivery, locked until the transaction ends, with its agreement's quantity, time step (seconds) and service."""
+    """A delivery, locked until the transaction ends, with its agreement's quantity, time step (seconds) and service.
+
+    The encoding is Compact where a selection of the agreement says so.
+    """
     return Query(_LOCKED, {"id": delivery_id})
 
 

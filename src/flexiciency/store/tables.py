@@ -57,6 +57,7 @@ from flexiciency.store.tables_message import (
     value_day,
     value_import,
 )
+from flexiciency.store.tables_schedule import agreement_day, agreement_more
 from flexiciency.store.tables_selection import selection
 
 __all__ = [
@@ -65,6 +66,8 @@ __all__ = [
     "aggregate_served",
     "agreement",
     "agreement_consent",
+    "agreement_day",
+    "agreement_more",
     "agreement_pod",
     "agreement_selection",
     "b2b_service_subscription",
