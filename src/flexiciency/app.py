@@ -11,6 +11,7 @@ from flexiciency.contract.catalogue import B2B, B2C, MARKET_PLACE, MARKET_PLAYER
 from flexiciency.delivery.addresses import PushAddresses
 from flexiciency.delivery.directory import push_changes
 from flexiciency.delivery.push import Pusher, Sender
+from flexiciency.delivery.resend import Patience
 from flexiciency.delivery.worker import Duty
 from flexiciency.domain.flexibility import Curve, LoadArea, Validation
 from flexiciency.services import b2b, b2c, market_place, market_player
@@ -79,6 +80,11 @@ def directory(settings: Settings, database: Database) -> Duty | None:
         settings=ClientSettings(_terms(settings, host)),
     )  # fmt: skip
     return lambda: catch_up(database, market_place, own_id, _now())
+
+
+def patience(settings: Settings) -> Patience:
+    """How long a worker waits for acknowledgements."""
+    return Patience(timedelta(seconds=settings.acknowledgement_timeout), settings.acknowledgement_resends)
 
 
 def grid(network: Path, area: LoadArea, curve: Curve) -> Validation:

@@ -85,6 +85,7 @@ def work(settings: Settings) -> None:
             concurrency=settings.threads,
             directory=app.directory(settings, database),
             grid=app.grid,
+            patience=app.patience(settings),
         )
 
 

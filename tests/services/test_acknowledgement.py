@@ -27,17 +27,15 @@ HIGH = Reason("OutOfRange", "Too high.")
 
 
 def ok(first: int | None = None, last: int = 24) -> PodStatus:
-    return PodStatus("OK", *_hours(first, last))
+    return PodStatus("OK", _hours(first, last))
 
 
 def ko(first: int | None = None, last: int = 24) -> PodStatus:
-    return PodStatus("KO", *_hours(first, last), HIGH)
+    return PodStatus("KO", _hours(first, last), HIGH)
 
 
-def _hours(first: int | None, last: int) -> list[Any]:
-    if first is None:
-        return [None]
-    return [(DAY[0] + timedelta(hours=first), DAY[0] + timedelta(hours=last))]
+def _hours(first: int | None, last: int) -> tuple[datetime, datetime] | None:
+    return None if first is None else (DAY[0] + timedelta(hours=first), DAY[0] + timedelta(hours=last))
 
 
 def of_pods(values_id: str, pods: dict[str, list[PodStatus]], at: datetime = AT) -> Any:

@@ -1,6 +1,7 @@
 """What goes to a Market Player: stored, and its push deferred, in the transaction of the business change."""
 
 from datetime import datetime
+from uuid import UUID
 
 from flexiciency.delivery.jobs import defer_push
 from flexiciency.store import deliveries, parties
@@ -21,14 +22,17 @@ class Outbox:
     def push_values(
         self, tx: Transaction, recipient_id: str, values: Values, object_id: str, now: datetime,
         *, aggregated: bool = False,
-    ) -> None:  # fmt: skip
-        """Queue values, or their aggregates; which of them leave is decided when the message is marked Sent."""
+    ) -> UUID:  # fmt: skip
+        """Queue values, or their aggregates; which of them leave is decided when the message is marked Sent.
+
+        Gives the delivery's id.
+        """
         operation = "ReceiveAggregatedDataValue" if aggregated else "ReceiveIndividualDataValue"
-        self._queue(tx, recipient_id, operation, values, object_id, now)
+        return self._queue(tx, recipient_id, operation, values, object_id, now)
 
     def _queue(
         self, tx: Transaction, recipient_id: str, operation: str, what: bytes | Values, object_id: str, now: datetime
-    ) -> None:
+    ) -> UUID:
         delivery_id = deliveries.queue(
             tx, recipient_id=recipient_id, operation=operation, object_id=object_id, what=what, now=now
         )
@@ -36,6 +40,7 @@ class Outbox:
         if addresses:
             tx.flush()
             defer_push(tx.driver, delivery_id)
+        return delivery_id
 
 
 def push_stranded(database: Database, before: datetime) -> int:

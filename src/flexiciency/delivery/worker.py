@@ -16,12 +16,14 @@ from flexiciency.delivery.flexibility import Grid, answer_late
 from flexiciency.delivery.jobs import DIRECTORY, PUSH, QUEUE, VALIDATION
 from flexiciency.delivery.outbox import push_stranded
 from flexiciency.delivery.push import Pusher, PushFailed
+from flexiciency.delivery.resend import Patience, resend
 from flexiciency.errors import Unavailable
 from flexiciency.store.database import Database
 
 log = structlog.get_logger()
 
 RESUME = "flexiciency.resume"
+RESEND = "flexiciency.resend"
 SETTLED = timedelta(minutes=1)
 """What is younger may be in a transaction that has yet to defer its job."""
 EVERY_MINUTE = "* * * * *"
@@ -31,8 +33,9 @@ Duty = Callable[[], None]
 
 
 def worker_app(
-    database: Database, pusher: Pusher, directory: Duty | None = None, grid: Grid | None = None
-) -> procrastinate.App:
+    database: Database, pusher: Pusher, directory: Duty | None = None, grid: Grid | None = None,
+    patience: Patience | None = None,
+) -> procrastinate.App:  # fmt: skip
     """Procrastinate on this database. Between its attempts, which the pusher counts, a push waits 2, 4, 8, … s."""
     app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=database.url))
     retry = RetryStrategy(exponential_wait=2, retry_exceptions=[PushFailed, Unavailable])
@@ -50,6 +53,9 @@ def worker_app(
         for job in await manager.get_stalled_jobs(queue=QUEUE):
             await manager.retry_job(job)
         await asyncio.to_thread(push_stranded, database, datetime.now(UTC) - SETTLED)
+
+    if patience is not None:
+        _send_again(app, database, patience)
 
     if grid is not None:
 
@@ -73,14 +79,28 @@ def worker_app(
     return app
 
 
+def _send_again(app: procrastinate.App, database: Database, patience: Patience) -> None:
+    """Add the task that sends again what was not acknowledged."""
+
+    @app.periodic(cron=EVERY_MINUTE)
+    @app.task(name=RESEND, queue=QUEUE, queueing_lock=RESEND)
+    def send_again(timestamp: int) -> None:  # noqa: ARG001  periodic tasks get it
+        """A failure is logged here: Procrastinate's log is off."""
+        try:
+            resend(database, patience, datetime.now(UTC))
+        except Exception:
+            log.exception("values not sent again")
+            raise
+
+
 def run(
     database: Database, pusher: Pusher, *, concurrency: int, directory: Duty | None = None, grid: Grid | None = None,
-    wait: bool = True,
+    patience: Patience | None = None, wait: bool = True,
 ) -> None:  # fmt: skip
     """Work until told to stop (SIGINT, SIGTERM); without `wait`, until no job is left."""
     # The pusher logs each failed attempt in a line; Procrastinate would add a stack trace.
     logging.getLogger("procrastinate").setLevel(logging.CRITICAL)
-    app = worker_app(database, pusher, directory, grid)
+    app = worker_app(database, pusher, directory, grid, patience)
     with app.open():
         if directory is not None:
             with suppress(AlreadyEnqueued):  # by another worker that has just started

@@ -40,7 +40,7 @@ _AGGREGATED = _Values(
 
 
 def individual(call: Call, message: Any) -> Any:
-    """IND-DAT-ACK, by PoD and range. Raises AcknowledgementInvalid, ReferenceUnknown for what the caller was not sent."""
+    """IND-DAT-ACK, by PoD and range. Raises AcknowledgementInvalid, ReferenceUnknown for what was not sent."""
     acknowledgement = message.IndividualDataAcknowledgement
     said = [(one.PoD, one.Acknowledgement) for one in acknowledgement.PodAcknowledgement]
     _acknowledge(call, _INDIVIDUAL, acknowledgement.IndividualDataValueRef, "PodAcknowledgement", said)

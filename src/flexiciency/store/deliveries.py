@@ -3,7 +3,7 @@
     Queued ──► Sent ──► AcknowledgedOK | AcknowledgedPartly | AcknowledgedKO
        └──► Retrying ──► Sent | Dead (kept, resendable)
 
-`received_at` is the recipient's receipt, or its confirmation in the mailbox.
+`received_at` is the recipient's receipt, or its confirmation in the mailbox; null again while it is sent once more.
 """
 
 import json
@@ -29,8 +29,9 @@ VALUES (%(id)s, %(recipient_id)s, %(operation)s, 'Queued', %(content)s, %(agreem
 
 _LOCKED = """
 SELECT d.id, d.recipient_id, d.operation, d.state, d.content, d.agreement_id, lower(d.value_period) AS value_start,
-upper(d.value_period) AS value_end, d.time_zone, d.pods, d.object_id, d.message_id, d.relates_to, d.attempts,
-d.body_digest, d.received_at, a.quantity, a.time_step, s.service_type, s.aggregation_level, s.aggregation_method
+upper(d.value_period) AS value_end, d.time_zone, d.pods, d.cause, d.object_id, d.message_id, d.relates_to,
+d.attempts, d.resends, d.body_digest, d.received_at, a.quantity, a.time_step, s.service_type, s.aggregation_level,
+s.aggregation_method
 FROM delivery d LEFT JOIN agreement a ON a.id = d.agreement_id
 LEFT JOIN service_description s ON s.id = a.service_description_id WHERE d.id = %(id)s FOR UPDATE OF d
 """
@@ -53,11 +54,12 @@ FROM delivery d WHERE d.recipient_id = %(recipient_id)s AND d.operation = ANY(%(
 _OLDEST = f"SELECT d.id {_WAITING} ORDER BY d.created_at, d.number LIMIT 1"
 _COUNT = f"SELECT count(*) AS waiting {_WAITING}"
 
-# What is Dead stays in the mailbox until it is received, however often it is peeked at.
+# What is Dead stays in the mailbox until it is received, however often it is peeked at; what is sent again may have
+# been acknowledged in part.
 _SENT = """
-UPDATE delivery SET state = CASE state WHEN 'Dead' THEN 'Dead' ELSE 'Sent' END, sent_at = %(now)s,
-    attempts = attempts + 1, message_id = %(message_id)s, object_id = %(object_id)s, body_digest = %(digest)s,
-    last_error = NULL
+UPDATE delivery SET state = CASE WHEN state IN ('Dead', 'AcknowledgedPartly') THEN state ELSE 'Sent' END,
+    sent_at = %(now)s, attempts = attempts + 1, message_id = %(message_id)s, object_id = %(object_id)s,
+    body_digest = %(digest)s, last_error = NULL
 WHERE id = %(id)s
 """
 _CLEAR_PODS = "DELETE FROM delivery_pod WHERE delivery_id = %(id)s"
@@ -84,7 +86,8 @@ UPDATE delivery SET received_at = %(now)s, state = CASE state WHEN 'Dead' THEN '
 WHERE message_id = %(message_id)s AND recipient_id = %(recipient_id)s AND sent_at IS NOT NULL AND received_at IS NULL
 """
 _FAILED = """
-UPDATE delivery SET state = CASE WHEN attempts + %(unsent)s >= %(most)s THEN 'Dead' ELSE 'Retrying' END,
+UPDATE delivery SET state = CASE WHEN attempts + %(unsent)s >= %(most)s THEN 'Dead'
+        WHEN state = 'AcknowledgedPartly' THEN state ELSE 'Retrying' END,
     attempts = attempts + %(unsent)s, last_error = %(error)s
 WHERE id = %(id)s AND received_at IS NULL RETURNING state
 """
@@ -150,7 +153,7 @@ class SentPod(NamedTuple):
 
 
 class SentAggregate(NamedTuple):
-    """Of an aggregate in a message: its AggregationId, the number of its values and of the PoDs behind it, its parts."""
+    """Of an aggregate in a message: its AggregationId, how many values, how many PoDs behind it, and of which parts."""
 
     id: str
     values: int

@@ -98,7 +98,8 @@ delivery = Table(
         "ix_delivery_unacknowledged",
         "received_at",
         postgresql_where=text(
-            "sent_at IS NOT NULL AND acknowledged_at IS NULL AND escalated_at IS NULL AND value_period IS NOT NULL"
+            "sent_at IS NOT NULL AND acknowledged_at IS NULL AND escalated_at IS NULL AND replaced_by IS NULL "
+            "AND cause <> 'Answered'"
         ),
     ),
     Index(None, "escalated_at", postgresql_where=text("escalated_at IS NOT NULL")),

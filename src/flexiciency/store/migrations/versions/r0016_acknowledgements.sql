@@ -26,8 +26,8 @@ ALTER TABLE delivery ADD COLUMN replaced_by UUID;
 ALTER TABLE delivery ADD CONSTRAINT fk_delivery_replaced_by FOREIGN KEY (replaced_by) REFERENCES delivery (id);
 -- What was received long ago and never acknowledged is not pushed again by an upgrade: an operator sees it.
 UPDATE delivery SET escalated_at = now()
-WHERE value_period IS NOT NULL AND operation LIKE 'Receive%' AND state = 'Sent' AND received_at IS NOT NULL;
-CREATE INDEX ix_delivery_unacknowledged ON delivery (received_at) WHERE sent_at IS NOT NULL AND acknowledged_at IS NULL AND escalated_at IS NULL AND value_period IS NOT NULL;
+WHERE cause <> 'Answered' AND state = 'Sent' AND received_at IS NOT NULL;
+CREATE INDEX ix_delivery_unacknowledged ON delivery (received_at) WHERE sent_at IS NOT NULL AND acknowledged_at IS NULL AND escalated_at IS NULL AND replaced_by IS NULL AND cause <> 'Answered';
 CREATE INDEX ix_delivery_escalated_at ON delivery (escalated_at) WHERE escalated_at IS NOT NULL;
 
 ALTER TABLE delivery_pod ADD COLUMN parts TSTZMULTIRANGE;
