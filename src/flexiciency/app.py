@@ -13,6 +13,7 @@ from flexiciency.delivery.addresses import PushAddresses
 from flexiciency.delivery.directory import push_changes
 from flexiciency.delivery.outbox import Outbox
 from flexiciency.delivery.push import Pusher, Sender
+from flexiciency.delivery.resend import Patience
 from flexiciency.delivery.schedule import Terms, queue_due
 from flexiciency.delivery.worker import Duty, Schedule
 from flexiciency.domain.flexibility import Curve, LoadArea, Validation
@@ -98,6 +99,11 @@ def schedule(settings: Settings, database: Database) -> Schedule | None:
             log.info("values queued", deliveries=queued)
 
     return Schedule(queue, settings.delivery_minutes)
+
+
+def patience(settings: Settings) -> Patience:
+    """How long a worker waits for acknowledgements."""
+    return Patience(timedelta(seconds=settings.acknowledgement_timeout), settings.acknowledgement_resends)
 
 
 def grid(network: Path, area: LoadArea, curve: Curve) -> Validation:

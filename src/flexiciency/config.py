@@ -159,6 +159,12 @@ class Settings(DeliverySettings):
     push_attempts: int = Field(
         default=12, ge=1, le=20, description="Attempts of a push before it is Dead (kept, resendable)."
     )
+    acknowledgement_timeout: int = Field(
+        default=3600, ge=1, description="Seconds without an acknowledgement after which values are sent again."
+    )
+    acknowledgement_resends: int = Field(
+        default=3, ge=0, le=10, description="Re-sends, after twice the pause each, before they are escalated."
+    )
     aggregate_minimum: int = Field(
         default=SMALLEST_GROUP,
         ge=1,

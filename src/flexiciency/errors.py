@@ -25,6 +25,7 @@ GatewayError
 ├── ContentError          well signed, but not what the contract says
 │   ├── SchemaInvalid
 │   ├── ValuesInvalid     a series that contradicts its own header
+│   ├── AcknowledgementInvalid  one that contradicts itself or the message it is of
 │   ├── ReferenceUnknown · StateConflict · IdentifierTaken
 │   └── NotOfferedYet
 ├── IntakeError           what came from the DSO's own systems cannot be used; never travels in a fault
@@ -197,6 +198,10 @@ class SchemaInvalid(ContentError):
 
 class ValuesInvalid(ContentError):
     """A series of values contradicts its own header."""
+
+
+class AcknowledgementInvalid(ContentError):
+    """An acknowledgement contradicts itself or the message that it is of."""
 
 
 class ReferenceUnknown(ContentError):

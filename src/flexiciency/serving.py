@@ -86,6 +86,7 @@ def work(settings: Settings) -> None:
             directory=app.directory(settings, database),
             grid=app.grid,
             schedule=app.schedule(settings, database),
+            patience=app.patience(settings),
         )
 
 

@@ -165,6 +165,8 @@ def test_this_release_offers_the_market_place_consent_activation_values_and_vali
         "b2b:AcknowledgeIndividualData",
         "b2b:RequestAggregatedDataValues",
         "b2b:AcknowledgeAggregatedData",
+        "b2b:ReadGapReport",
+        "b2b:RequestMissingValues",
         "b2b:RequestTechnicalValidation",
         "b2b:AnswerTechnicalValidation",
         "b2b:PeekMailbox",

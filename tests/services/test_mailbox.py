@@ -275,7 +275,7 @@ def test_values_that_were_asked_for_are_acknowledged_too(
     assert peek(player).waiting == 1
     before = rows(database)
     player.send(acknowledgement(found.header.id, {pod_name(numbers[0]): "OK", pod_name(numbers[1]): "KO"}))
-    assert added(before, database) == {"message": 2, "exchange": 1}
+    assert added(before, database) == {"message": 2, "exchange": 1, "delivery_acknowledgement": 2}
     with database.begin() as connection:
         states = connection.execute(
             select(tables.delivery.c.state, tables.delivery_pod.c.status, tables.delivery_pod.c.reason_code,

@@ -42,14 +42,20 @@ def show_evidence(row: int) -> None:
 
 
 @deliveries.command("list")
-def list_deliveries(state: str | None = None, limit: Limit = 50, as_json: Json = False) -> None:
+def list_deliveries(
+    state: str | None = None,
+    escalated: Annotated[bool, typer.Option("--escalated", help="Sent again and again, never acknowledged.")] = False,
+    limit: Limit = 50, as_json: Json = False,
+) -> None:  # fmt: skip
     """Deliveries, the latest first."""
     with opening.database() as base, base.begin() as connection:
-        rows = records.deliveries(connection, state=state, limit=limit)
+        rows = records.deliveries(connection, state=state, escalated=escalated, limit=limit)
+        count = records.count_escalated(connection)
     columns = (
-        "id", "created_at", "recipient", "operation", "state", "attempts", "sent_at", "received_at", "last_error"
+        "id", "created_at", "recipient", "operation", "state", "attempts", "sent_at", "received_at", "resends",
+        "escalated_at", "last_error",
     )  # fmt: skip
-    show("Deliveries", rows, columns, as_json=as_json)
+    show(f"Deliveries ({count} escalated in all)" if count else "Deliveries", rows, columns, as_json=as_json)
 
 
 @deliveries.command()

@@ -85,9 +85,12 @@ def aggregates_object(
     return Built(
         object_id,
         write_aggregates(header, written),
-        {pod: len(part.aggregate.starts) for part in parts for pod in sorted(part.group.pods)},
-        released,
-        [SentAggregate(p.aggregate.aggregation_id, len(p.aggregate.starts), len(p.group.pods)) for p in parts],
+        counts={pod: len(part.aggregate.starts) for part in parts for pod in sorted(part.group.pods)},
+        released=released,
+        aggregates=[
+            SentAggregate(p.aggregate.aggregation_id, len(p.aggregate.starts), len(p.group.pods), p.group.stretches)
+            for p in parts
+        ],
     )
 
 

@@ -62,16 +62,16 @@ def values_object(
         time_step=asked.step, period_start=asked.start, period_end=asked.end, version=found.latest,
         encoding=encoding,
     )  # fmt: skip
-    built = Built(object_id, iter(()), released=found)
-    built.chunks = write_values(header, _counted(first, released, built.counts))
+    built = Built(object_id, iter(()), (asked.start, asked.end), released=found)
+    built.chunks = write_values(header, _counted(first, released, built))
     return built
 
 
-def _counted(first: Series, rest: Iterator[Series], counts: dict[str, int]) -> Iterator[Series]:
+def _counted(first: Series, rest: Iterator[Series], built: Built) -> Iterator[Series]:
     """The series as they pass, each PoD's values counted."""
     series: Series | None = first
     while series is not None:
-        counts[series.pod] = counts.get(series.pod, 0) + len(series.values)
+        built.note(series)
         yield series
         series = next(rest, None)
 

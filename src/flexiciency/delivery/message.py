@@ -1,7 +1,9 @@
 """A delivery at the moment it leaves: built, its Body digested, and marked Sent, in one transaction.
 
 The same delivery looked at again is the same message as long as all of it may still leave; else it is a new message,
-with a new MessageID, without what a revocation took out of it or with what a correction changed.
+with a new MessageID, without what a revocation took out of it or with what a correction changed. One that was received
+before, and is sent again as it was not acknowledged, stays what it was then, and the new message is another delivery:
+what left by which consent is never forgotten.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,8 +13,11 @@ from datetime import datetime
 from flexiciency.contract.ids import new_id
 from flexiciency.delivery.build import build
 from flexiciency.delivery.built import Built
+from flexiciency.delivery.outbox import Outbox
+from flexiciency.domain.provision import AGGREGATED
 from flexiciency.soap.outgoing import Body, body_of
-from flexiciency.store import deliveries
+from flexiciency.store import deliveries, resends
+from flexiciency.store.deliveries import Cause, Sent, Values
 from flexiciency.store.transaction import Row, Transaction
 from flexiciency.wire.addressing import new_message_id
 
@@ -25,16 +30,22 @@ class Leaving:
     body: Body
 
 
+_NOTHING_NEW = Sent([], [])
+"""Of a message sent again as it was: what was acknowledged in it stays so."""
+
 Wrap = Callable[[Iterator[bytes]], Iterator[bytes]]
 
 
 def mark_leaving(tx: Transaction, delivery: Row, wrap: Wrap, now: datetime, aggregate_minimum: int) -> Leaving | None:
-    """Mark a locked delivery Sent, or withheld (None) when it is values of which none may leave any more."""
+    """Mark a locked delivery Sent; None when it does not leave: no value of it may, or another one took its place."""
     message_id = delivery.message_id
     built = build(tx, delivery, delivery.object_id, aggregate_minimum)
     body = _body(built, wrap)
     if built and body and delivery.body_digest not in (None, body.digest):
         body.close()
+        if delivery.resends:
+            _replace(tx, delivery, now)
+            return None
         message_id = new_message_id()
         built = build(tx, delivery, new_id(), aggregate_minimum)
         body = _body(built, wrap)
@@ -44,9 +55,21 @@ def mark_leaving(tx: Transaction, delivery: Row, wrap: Wrap, now: datetime, aggr
         return None
     deliveries.mark_sent(
         tx, delivery.id, message_id=message_id, object_id=built.object_id, digest=body.digest,
-        sent=built.sent, now=now,
+        sent=_NOTHING_NEW if delivery.resends else built.sent, now=now,
     )  # fmt: skip
     return Leaving(message_id, body)
+
+
+def _replace(tx: Transaction, delivery: Row, now: datetime) -> None:
+    """Queue what may still leave of values that were received once, in the place of these."""
+    values = Values(
+        delivery.agreement_id, delivery.value_start, delivery.value_end, delivery.time_zone,
+        delivery.pods and tuple(delivery.pods), Cause(delivery.cause),
+    )  # fmt: skip
+    aggregated = delivery.service_type == AGGREGATED
+    by = Outbox().push_values(tx, delivery.recipient_id, values, new_id(), now, aggregated=aggregated)
+    resends.mark_replaced(tx, delivery.id, by)
+    tx.flush()
 
 
 def _body(built: Built | None, wrap: Wrap) -> Body | None:

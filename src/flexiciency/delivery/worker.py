@@ -17,19 +17,21 @@ from flexiciency.delivery.flexibility import Grid, answer_late
 from flexiciency.delivery.jobs import DIRECTORY, PUSH, QUEUE, VALIDATION
 from flexiciency.delivery.outbox import push_stranded
 from flexiciency.delivery.push import Pusher, PushFailed
+from flexiciency.delivery.resend import Patience, resend
 from flexiciency.errors import Unavailable
 from flexiciency.store.database import Database
 
 log = structlog.get_logger()
 
 RESUME = "flexiciency.resume"
+RESEND = "flexiciency.resend"
 SETTLED = timedelta(minutes=1)
 """What is younger may be in a transaction that has yet to defer its job."""
 EVERY_MINUTE = "* * * * *"
 
 SCHEDULE = "flexiciency.schedule"
 
-Duty = Callable[[], None]
+Duty = Callable[[], object]
 """What this gateway does about the directory: the Market Place pushes it, a DSO elsewhere reads it."""
 
 
@@ -42,7 +44,7 @@ class Schedule(NamedTuple):
 
 def worker_app(
     database: Database, pusher: Pusher, directory: Duty | None = None, grid: Grid | None = None,
-    schedule: Schedule | None = None,
+    schedule: Schedule | None = None, patience: Patience | None = None,
 ) -> procrastinate.App:  # fmt: skip
     """Procrastinate on this database. Between its attempts, which the pusher counts, a push waits 2, 4, 8, … s."""
     app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=database.url))
@@ -75,6 +77,10 @@ def worker_app(
         _periodically(
             app, SCHEDULE, f"*/{schedule.minutes} * * * *", schedule.queue, "values not queued", lock=SCHEDULE
         )
+    if patience is not None:
+        _periodically(
+            app, RESEND, EVERY_MINUTE, lambda: resend(database, patience, datetime.now(UTC)), "values not sent again"
+        )
     return app
 
 
@@ -95,12 +101,12 @@ def _periodically(
 
 def run(
     database: Database, pusher: Pusher, *, concurrency: int, directory: Duty | None = None, grid: Grid | None = None,
-    schedule: Schedule | None = None, wait: bool = True,
+    schedule: Schedule | None = None, patience: Patience | None = None, wait: bool = True,
 ) -> None:  # fmt: skip
     """Work until told to stop (SIGINT, SIGTERM); without `wait`, until no job is left."""
     # The pusher logs each failed attempt in a line; Procrastinate would add a stack trace.
     logging.getLogger("procrastinate").setLevel(logging.CRITICAL)
-    app = worker_app(database, pusher, directory, grid, schedule)
+    app = worker_app(database, pusher, directory, grid, schedule, patience)
     with app.open():
         for task in (DIRECTORY, SCHEDULE):
             if task in app.tasks:

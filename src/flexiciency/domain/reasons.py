@@ -40,6 +40,7 @@ class ReasonCode(StrEnum):
     GRID_LIMIT = "GridLimit"
     TSO_LIMIT = "TsoLimit"
     GRID_UNKNOWN = "GridUnknown"
+    GAPS_CUT = "GapsCut"
 
 
 SENTENCES: dict[ReasonCode, str] = {
@@ -76,6 +77,7 @@ SENTENCES: dict[ReasonCode, str] = {
     ReasonCode.GRID_LIMIT: "The DSO's grid takes no more than this part of the exchange.",
     ReasonCode.TSO_LIMIT: "The TSO takes no more than this part of the exchange.",
     ReasonCode.GRID_UNKNOWN: "What the grid takes could not be computed, so nothing is allowed. Ask again later.",
+    ReasonCode.GAPS_CUT: "There are more gaps than one report lists. Ask for a shorter period.",
 }
 
 

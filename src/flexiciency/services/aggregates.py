@@ -1,4 +1,4 @@
-"""Aggregated data (D2.3, 2.6): AGG-DAT-VAL on request, and its acknowledgement."""
+"""Aggregated data (D2.3, 2.6): AGG-DAT-VAL on request."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -10,11 +10,10 @@ from flexiciency.delivery.aggregates import GroupRefused, Wanted, aggregates_obj
 from flexiciency.delivery.build import wrapped
 from flexiciency.delivery.built import Built
 from flexiciency.domain.provision import AGGREGATED
-from flexiciency.errors import ReferenceUnknown, StateConflict, ValuesInvalid
+from flexiciency.errors import StateConflict, ValuesInvalid
 from flexiciency.services.agreement import own_agreement
 from flexiciency.services.exchange import transaction_of
-from flexiciency.services.provision import B2BO, delivered, must_be_of, must_be_served, status_of
-from flexiciency.services.replies import B2B, receipt
+from flexiciency.services.provision import B2BO, must_be_of, must_be_served
 from flexiciency.soap.endpoint import Call
 from flexiciency.store import aggregates, deliveries
 from flexiciency.store.aggregates import Localization
@@ -51,26 +50,6 @@ def request_values(minimum: int, call: Call, message: Any) -> Iterator[bytes]:
         what=deliveries.Values(agreement.id, start, end, cause=Cause.ANSWERED), sent=built.sent, now=call.now,
         relates_to=call.message.addressing.message_id,
     )  # fmt: skip
-
-
-def acknowledge(call: Call, message: Any) -> Any:
-    """AGG-DAT-ACK: OK or KO per aggregate of a delivery. Raises ReferenceUnknown for one not sent to the caller."""
-    acknowledgement, tx = message.AggregatedDataAcknowledgement, transaction_of(call)
-    reference = acknowledgement.AggregatedDataValueRef
-    path = "AcknowledgeAggregatedData/AggregatedDataAcknowledgement"
-    delivery = delivered(call, reference, "AGG-DAT-VAL", f"{path}/AggregatedDataValueRef")
-    (sent,) = tx.look_up(deliveries.sent_aggregates(delivery.id))
-    acknowledged = [
-        (one.AggregationId, *status_of(one.Acknowledgement)) for one in acknowledgement.AggregateAcknowledgement
-    ]
-    strangers = {identifier for identifier, *_ in acknowledged} - {row.aggregation_id for row in sent}
-    if strangers:
-        raise ReferenceUnknown(
-            f"Aggregate {min(strangers)} is not in AGG-DAT-VAL {reference}. Acknowledge what was received.",
-            path=f"{path}/AggregateAcknowledgement/AggregationId",
-        )
-    deliveries.acknowledge_aggregates(tx, delivery.id, acknowledged, call.now)
-    return B2B.AcknowledgeAggregatedDataResponse(Receipt=receipt(B2B, call))
 
 
 def _must_be_agreed(agreement: Row, selection: Any) -> None:

@@ -4,7 +4,17 @@ from functools import partial
 
 from flexiciency.contract.catalogue import B2B as INTERFACE
 from flexiciency.contract.catalogue import MARKET_PLAYER, operations
-from flexiciency.services import activation, aggregates, agreement, flexibility, provision, selection
+from flexiciency.services import (
+    acknowledgement,
+    activation,
+    aggregates,
+    agreement,
+    flexibility,
+    gaps,
+    missing,
+    provision,
+    selection,
+)
 from flexiciency.services.mailbox import Mailbox
 from flexiciency.services.replies import B2B
 from flexiciency.soap.spyne_service import Handler
@@ -31,9 +41,11 @@ def handlers(provider_id: str, aggregate_minimum: int) -> dict[str, Handler]:
         "ReadServiceActivationAgreement": agreement.read,
         "EndServiceActivationAgreement": agreement.end,
         "RequestIndividualDataValues": provision.request_values,
-        "AcknowledgeIndividualData": provision.acknowledge,
+        "AcknowledgeIndividualData": acknowledgement.individual,
         "RequestAggregatedDataValues": partial(aggregates.request_values, aggregate_minimum),
-        "AcknowledgeAggregatedData": aggregates.acknowledge,
+        "AcknowledgeAggregatedData": acknowledgement.aggregated,
+        "ReadGapReport": gaps.read_gap_report,
+        "RequestMissingValues": missing.request_missing_values,
         "RequestTechnicalValidation": partial(flexibility.request_technical_validation, provider_id),
         "AnswerTechnicalValidation": flexibility.answer_technical_validation,
         "ReadMessageStatus": provision.status,

@@ -1,4 +1,4 @@
-"""Service provision (D2.3, 2.6): values on request, their acknowledgement, the status of a message."""
+"""Service provision (D2.3, 2.6): values on request, the status of a message."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,12 +7,12 @@ from flexiciency import __version__
 from flexiciency.contract.ids import new_id
 from flexiciency.contract.series import Encoding, Quantity, TimeStep
 from flexiciency.delivery.build import values_object, wrapped
-from flexiciency.domain.provision import INDIVIDUAL, PodStatus, pod_status
+from flexiciency.domain.provision import INDIVIDUAL
 from flexiciency.domain.resampling import divides, multiples
-from flexiciency.errors import ReferenceUnknown, StateConflict, ValuesInvalid
+from flexiciency.errors import StateConflict, ValuesInvalid
 from flexiciency.services.agreement import own_agreement
 from flexiciency.services.exchange import transaction_of
-from flexiciency.services.replies import B2B, receipt, seconds
+from flexiciency.services.replies import B2B, seconds
 from flexiciency.soap.endpoint import Call
 from flexiciency.store import agreements, deliveries
 from flexiciency.store.deliveries import Cause
@@ -21,10 +21,6 @@ from flexiciency.store.transaction import Row, Transaction
 from flexiciency.store.values import STEPS
 
 B2BO = 'xmlns:b2bo="urn:flexiciency:b2b-operations:1"'
-_CARRY = {
-    "IND-DAT-VAL": ("ReceiveIndividualDataValue", "RequestIndividualDataValues"),
-    "AGG-DAT-VAL": ("ReceiveAggregatedDataValue", "RequestAggregatedDataValues"),
-}
 
 
 def ping(call: Call, _message: Any = None) -> Any:
@@ -68,32 +64,6 @@ def request_values(call: Call, message: Any) -> Iterator[bytes]:
     )  # fmt: skip
 
 
-def acknowledge(call: Call, message: Any) -> Any:
-    """IND-DAT-ACK: OK or KO per PoD of a delivery. Raises ReferenceUnknown for one that was not sent to the caller."""
-    acknowledgement, tx = message.IndividualDataAcknowledgement, transaction_of(call)
-    reference = acknowledgement.IndividualDataValueRef
-    path = "AcknowledgeIndividualData/IndividualDataAcknowledgement"
-    delivery = delivered(call, reference, "IND-DAT-VAL", f"{path}/IndividualDataValueRef")
-    (sent,) = tx.look_up(deliveries.sent_pods(delivery.id))
-    acknowledged = [(of_pod.PoD, *status_of(of_pod.Acknowledgement)) for of_pod in acknowledgement.PodAcknowledgement]
-    strangers = {pod for pod, *_ in acknowledged} - {row.pod for row in sent}
-    if strangers:
-        raise ReferenceUnknown(
-            f"PoD {min(strangers)} is not in IND-DAT-VAL {reference}. Acknowledge what was received.",
-            path=f"{path}/PodAcknowledgement/PoD",
-        )
-    deliveries.acknowledge(tx, delivery.id, acknowledged, call.now)
-    return B2B.AcknowledgeIndividualDataResponse(Receipt=receipt(B2B, call))
-
-
-def delivered(call: Call, reference: str, bo_id: str, path: str) -> Row:
-    """The delivery to the caller that carried this object of a kind, locked. Raises ReferenceUnknown."""
-    (rows,) = transaction_of(call).read(deliveries.by_object(reference))
-    if not rows or rows[0].recipient_id != call.speaker.id or rows[0].operation not in _CARRY[bo_id]:
-        raise ReferenceUnknown(f"No {bo_id} {reference} was delivered to {call.speaker.id}.", path=path)
-    return rows[0]
-
-
 def must_be_of(agreement: Row, service_type: str, call: Call) -> None:
     """An agreement gives the data of its own type of service only. Raises StateConflict."""
     if agreement.service_type != service_type:
@@ -134,11 +104,3 @@ def _pods(tx: Transaction, agreement_id: str, selection: Any) -> tuple[str, ...]
         return None
     (held,) = tx.look_up(agreements.pods_held(agreement_id, place.CustomerId or (), period.Start, period.End))
     return (*(place.PoD or ()), *(row.pod for row in held))
-
-
-def status_of(acknowledgements: Any) -> tuple[str, str | None]:
-    """OK or KO, and the reason code of a KO, of all that was said of one PoD or aggregate."""
-    decided = pod_status([
-        PodStatus(each.Status == "OK", each.Reason.Code if each.Reason else None) for each in acknowledgements
-    ])  # fmt: skip
-    return "OK" if decided.accepted else "KO", decided.reason_code

@@ -3,7 +3,7 @@
     Queued ──► Sent ──► AcknowledgedOK | AcknowledgedPartly | AcknowledgedKO
        └──► Retrying ──► Sent | Dead (kept, resendable)
 
-`received_at` is the recipient's receipt, or its confirmation in the mailbox.
+`received_at` is the recipient's receipt, or its confirmation in the mailbox; null again while it is sent once more.
 """
 
 import json
@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
+from psycopg.types.multirange import TimestamptzMultirange
 from psycopg.types.range import TimestamptzRange
 
 from flexiciency.store.transaction import Query, Transaction
@@ -28,8 +29,9 @@ VALUES (%(id)s, %(recipient_id)s, %(operation)s, 'Queued', %(content)s, %(agreem
 
 _LOCKED = """
 SELECT d.id, d.recipient_id, d.operation, d.state, d.content, d.agreement_id, lower(d.value_period) AS value_start,
-upper(d.value_period) AS value_end, d.time_zone, d.pods, d.object_id, d.message_id, d.relates_to, d.attempts,
-d.body_digest, d.received_at, a.quantity, a.time_step, s.service_type, s.aggregation_level, s.aggregation_method,
+upper(d.value_period) AS value_end, d.time_zone, d.pods, d.cause, d.object_id, d.message_id, d.relates_to,
+d.attempts, d.resends, d.body_digest, d.received_at, a.quantity, a.time_step, s.service_type, s.aggregation_level,
+s.aggregation_method,
 CASE WHEN EXISTS (SELECT FROM agreement_selection c JOIN selection l ON l.id = c.selection_id
     WHERE c.agreement_id = d.agreement_id AND l.encoding = 'Compact') THEN 'Compact' ELSE 'Explicit' END AS encoding
 FROM delivery d LEFT JOIN agreement a ON a.id = d.agreement_id
@@ -54,26 +56,28 @@ FROM delivery d WHERE d.recipient_id = %(recipient_id)s AND d.operation = ANY(%(
 _OLDEST = f"SELECT d.id {_WAITING} ORDER BY d.created_at, d.number LIMIT 1"
 _COUNT = f"SELECT count(*) AS waiting {_WAITING}"
 
-# What is Dead stays in the mailbox until it is received, however often it is peeked at.
+# What is Dead stays in the mailbox until it is received, however often it is peeked at; what is sent again may have
+# been acknowledged in part.
 _SENT = """
-UPDATE delivery SET state = CASE state WHEN 'Dead' THEN 'Dead' ELSE 'Sent' END, sent_at = %(now)s,
-    attempts = attempts + 1, message_id = %(message_id)s, object_id = %(object_id)s, body_digest = %(digest)s,
-    last_error = NULL
+UPDATE delivery SET state = CASE WHEN state IN ('Dead', 'AcknowledgedPartly') THEN state ELSE 'Sent' END,
+    sent_at = %(now)s, attempts = attempts + 1, message_id = %(message_id)s, object_id = %(object_id)s,
+    body_digest = %(digest)s, last_error = NULL
 WHERE id = %(id)s
 """
 _CLEAR_PODS = "DELETE FROM delivery_pod WHERE delivery_id = %(id)s"
 _INSERT_PODS = """
-INSERT INTO delivery_pod (delivery_id, pod_id, value_count, consents, version)
-SELECT %(id)s, p.id, s.count, ARRAY(SELECT json_array_elements_text(s.consents::json)), s.version
-FROM unnest(%(pods)s::text[], %(counts)s::int[], %(consents)s::text[], %(versions)s::int[])
-    AS s(pod, count, consents, version)
+INSERT INTO delivery_pod (delivery_id, pod_id, value_count, consents, version, parts)
+SELECT %(id)s, p.id, s.count, ARRAY(SELECT json_array_elements_text(s.consents::json)), s.version, s.parts
+FROM unnest(%(pods)s::text[], %(counts)s::int[], %(consents)s::text[], %(versions)s::int[],
+    %(parts)s::tstzmultirange[]) AS s(pod, count, consents, version, parts)
 JOIN pod p ON p.pod = s.pod
 """
 _CLEAR_AGGREGATES = "DELETE FROM delivery_aggregate WHERE delivery_id = %(id)s"
 _INSERT_AGGREGATES = """
-INSERT INTO delivery_aggregate (delivery_id, aggregation_id, value_count, pods)
-SELECT %(id)s, aggregation_id, count, pods
-FROM unnest(%(ids)s::text[], %(counts)s::int[], %(pods)s::int[]) AS a(aggregation_id, count, pods)
+INSERT INTO delivery_aggregate (delivery_id, aggregation_id, value_count, pods, parts)
+SELECT %(id)s, aggregation_id, count, pods, parts
+FROM unnest(%(ids)s::text[], %(counts)s::int[], %(pods)s::int[], %(parts)s::tstzmultirange[])
+    AS a(aggregation_id, count, pods, parts)
 """
 _RECEIVED = """
 UPDATE delivery SET received_at = %(now)s, state = CASE state WHEN 'Dead' THEN 'Sent' ELSE state END
@@ -84,7 +88,8 @@ UPDATE delivery SET received_at = %(now)s, state = CASE state WHEN 'Dead' THEN '
 WHERE message_id = %(message_id)s AND recipient_id = %(recipient_id)s AND sent_at IS NOT NULL AND received_at IS NULL
 """
 _FAILED = """
-UPDATE delivery SET state = CASE WHEN attempts + %(unsent)s >= %(most)s THEN 'Dead' ELSE 'Retrying' END,
+UPDATE delivery SET state = CASE WHEN attempts + %(unsent)s >= %(most)s THEN 'Dead'
+        WHEN state = 'AcknowledgedPartly' THEN state ELSE 'Retrying' END,
     attempts = attempts + %(unsent)s, last_error = %(error)s
 WHERE id = %(id)s AND received_at IS NULL RETURNING state
 """
@@ -94,35 +99,8 @@ WHERE id = %(id)s
 """
 
 _BY_OBJECT = """
-SELECT d.id, d.recipient_id, d.operation, d.message_id, d.state FROM delivery d
-WHERE d.object_id = %(object_id)s FOR UPDATE
-"""
-_SENT_PODS = """
-SELECT p.pod, p.id FROM delivery_pod dp JOIN pod p ON p.id = dp.pod_id WHERE dp.delivery_id = %(id)s
-"""
-_ACKNOWLEDGE_PODS = """
-UPDATE delivery_pod dp SET status = a.status, reason_code = a.code
-FROM unnest(%(pods)s::text[], %(statuses)s::text[], %(codes)s::text[]) AS a(pod, status, code)
-JOIN pod p ON p.pod = a.pod WHERE dp.delivery_id = %(id)s AND dp.pod_id = p.id
-"""
-_SENT_AGGREGATES = "SELECT aggregation_id FROM delivery_aggregate WHERE delivery_id = %(id)s"
-_ACKNOWLEDGE_AGGREGATES = """
-UPDATE delivery_aggregate da SET status = a.status, reason_code = a.code
-FROM unnest(%(ids)s::text[], %(statuses)s::text[], %(codes)s::text[]) AS a(aggregation_id, status, code)
-WHERE da.delivery_id = %(id)s AND da.aggregation_id = a.aggregation_id
-"""
-# Of an AGG-DAT-VAL the aggregates are acknowledged, not the PoDs behind them.
-_ACKNOWLEDGE = """
-UPDATE delivery d SET acknowledged_at = %(now)s, received_at = coalesce(received_at, %(now)s),
-    state = CASE WHEN s.ok = s.asked THEN 'AcknowledgedOK' WHEN s.ok = 0 AND s.ko = s.asked THEN 'AcknowledgedKO'
-            ELSE 'AcknowledgedPartly' END
-FROM (SELECT count(*) AS asked, count(*) FILTER (WHERE status = 'OK') AS ok,
-             count(*) FILTER (WHERE status = 'KO') AS ko
-      FROM (SELECT status FROM delivery_aggregate WHERE delivery_id = %(id)s
-            UNION ALL
-            SELECT status FROM delivery_pod WHERE delivery_id = %(id)s
-              AND NOT EXISTS (SELECT FROM delivery_aggregate WHERE delivery_id = %(id)s)) part) s
-WHERE d.id = %(id)s
+SELECT d.id, d.recipient_id, d.operation, lower(d.value_period) AS value_start, upper(d.value_period) AS value_end
+FROM delivery d WHERE d.object_id = %(object_id)s FOR UPDATE
 """
 
 # A message of the party that was answered, or else one that went, or is to go, to it.
@@ -159,21 +137,30 @@ class Values:
     cause: Cause = Cause.SCHEDULED
 
 
+Parts = tuple[tuple[datetime, datetime], ...]
+"""The parts [start, end) of a message's period that it has values of."""
+
+
 class SentPod(NamedTuple):
-    """Of a PoD in a message: how many values, the consents' ids that released them, the latest version among them."""
+    """Of a PoD in a message: how many values, the consents' ids that released them, the latest version among them.
+
+    And of which parts of the message's period; None of all of it.
+    """
 
     pod: str
     values: int
     consents: tuple[str, ...]
     version: int
+    parts: Parts | None = None
 
 
 class SentAggregate(NamedTuple):
-    """Of an aggregate in a message: its AggregationId, the number of its values and of the PoDs behind it."""
+    """Of an aggregate in a message: its AggregationId, how many values, how many PoDs behind it, and of which parts."""
 
     id: str
     values: int
     pods: int
+    parts: Parts | None = None
 
 
 class Sent(NamedTuple):
@@ -236,12 +223,13 @@ def mark_sent(
         tx.write(
             _INSERT_PODS, id=delivery_id, pods=[one.pod for one in pods], counts=[one.values for one in pods],
             consents=[json.dumps(one.consents) for one in pods], versions=[one.version for one in pods],
+            parts=[_multirange(one.parts) for one in pods],
         )  # fmt: skip
     if groups:
         tx.write(_CLEAR_AGGREGATES, id=delivery_id)
         tx.write(
             _INSERT_AGGREGATES, id=delivery_id, ids=[one.id for one in groups], counts=[one.values for one in groups],
-            pods=[one.pods for one in groups],
+            pods=[one.pods for one in groups], parts=[_multirange(one.parts) for one in groups],
         )  # fmt: skip
 
 
@@ -296,38 +284,10 @@ def by_object(object_id: str) -> Query:
     return Query(_BY_OBJECT, {"object_id": object_id})
 
 
-def sent_pods(delivery_id: UUID) -> Query:
-    """PoDs that a delivery of values carried."""
-    return Query(_SENT_PODS, {"id": delivery_id})
-
-
-def acknowledge(tx: Transaction, delivery_id: UUID, pods: Iterable[tuple[str, str, str | None]], now: datetime) -> None:
-    """Store (PoD, OK or KO, reason code) of an acknowledgement, and the state that follows from all of them."""
-    rows = list(pods)
-    tx.write(
-        _ACKNOWLEDGE_PODS, id=delivery_id, pods=[r[0] for r in rows], statuses=[r[1] for r in rows],
-        codes=[r[2] for r in rows],
-    )  # fmt: skip
-    tx.write(_ACKNOWLEDGE, id=delivery_id, now=now)
-
-
-def sent_aggregates(delivery_id: UUID) -> Query:
-    """Aggregates that a delivery carried."""
-    return Query(_SENT_AGGREGATES, {"id": delivery_id})
-
-
-def acknowledge_aggregates(
-    tx: Transaction, delivery_id: UUID, aggregates: Iterable[tuple[str, str, str | None]], now: datetime
-) -> None:
-    """Store (AggregationId, OK or KO, reason code) of an acknowledgement, and the state that follows from all."""
-    rows = list(aggregates)
-    tx.write(
-        _ACKNOWLEDGE_AGGREGATES, id=delivery_id, ids=[r[0] for r in rows], statuses=[r[1] for r in rows],
-        codes=[r[2] for r in rows],
-    )  # fmt: skip
-    tx.write(_ACKNOWLEDGE, id=delivery_id, now=now)
-
-
 def status(message_id: str, sender: str, party: str) -> Query:
     """State of a message from this sender or to this party, and when it was answered or sent."""
     return Query(_STATUS, {"message_id": message_id, "sender": sender, "party": party})
+
+
+def _multirange(parts: Parts | None) -> TimestamptzMultirange | None:
+    return None if parts is None else TimestamptzMultirange(TimestamptzRange(start, end) for start, end in parts)

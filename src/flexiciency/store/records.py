@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, func, select, update
 
 from flexiciency.errors import ReferenceUnknown
 from flexiciency.store import tables
@@ -23,16 +23,26 @@ def evidence(connection: Connection, *, message_id: str | None, peer: str | None
     return list(connection.execute(query.order_by(message.c.id.desc()).limit(limit)))
 
 
-def deliveries(connection: Connection, *, state: str | None, limit: int) -> list[Row[Any]]:
-    """Deliveries, of one state if given."""
+def deliveries(connection: Connection, *, state: str | None, escalated: bool, limit: int) -> list[Row[Any]]:
+    """Deliveries, of one state if given, or those escalated."""
     delivery = tables.delivery
     query = select(
         delivery.c.id, delivery.c.created_at, delivery.c.recipient_id, delivery.c.operation, delivery.c.state,
-        delivery.c.attempts, delivery.c.sent_at, delivery.c.received_at, delivery.c.last_error,
+        delivery.c.attempts, delivery.c.sent_at, delivery.c.received_at, delivery.c.resends, delivery.c.escalated_at,
+        delivery.c.last_error,
     )  # fmt: skip
     if state is not None:
         query = query.where(delivery.c.state == state)
+    if escalated:
+        query = query.where(delivery.c.escalated_at.is_not(None))
     return list(connection.execute(query.order_by(delivery.c.created_at.desc()).limit(limit)))
+
+
+def count_escalated(connection: Connection) -> int:
+    """How many deliveries of values are not acknowledged though sent again and again."""
+    delivery = tables.delivery
+    counted = select(func.count()).select_from(delivery).where(delivery.c.escalated_at.is_not(None))
+    return connection.execute(counted).scalar_one()
 
 
 def dead(connection: Connection, recipient_id: str) -> list[UUID]:

@@ -47,6 +47,7 @@ from flexiciency.store.tables_market import (
 from flexiciency.store.tables_message import (
     aggregate_served,
     delivery,
+    delivery_acknowledgement,
     delivery_aggregate,
     delivery_pod,
     exchange,
@@ -80,6 +81,7 @@ __all__ = [
     "consent_scope",
     "customer_channel",
     "delivery",
+    "delivery_acknowledgement",
     "delivery_aggregate",
     "delivery_pod",
     "directory_change",

@@ -106,10 +106,23 @@ delivery = Table(
     optional("sent_at", Instant),
     optional("received_at", Instant),
     optional("acknowledged_at", Instant),
+    required("resends", Integer, server_default=text("0")),
+    optional("resent_at", Instant),
+    optional("escalated_at", Instant),
+    optional("replaced_by", Uuid, ForeignKey("delivery.id")),
     required("attempts", Integer),
     optional("last_error", Text),
     optional("body_digest", LargeBinary),
     Index(None, "recipient_id", "state", "created_at"),
+    Index(
+        "ix_delivery_unacknowledged",
+        "received_at",
+        postgresql_where=text(
+            "sent_at IS NOT NULL AND acknowledged_at IS NULL AND escalated_at IS NULL AND replaced_by IS NULL "
+            "AND cause <> 'Answered'"
+        ),
+    ),
+    Index(None, "escalated_at", postgresql_where=text("escalated_at IS NOT NULL")),
     one_of(
         "state",
         "Queued",
@@ -137,11 +150,14 @@ delivery_pod = Table(
     optional("reason_code", Text),
     optional("consents", ARRAY(Text)),
     optional("version", Integer),
+    optional("parts", TSTZMULTIRANGE),
+    required("open", Boolean, server_default=text("true")),
     Index(None, "pod_id"),
     Index(None, "consents", postgresql_using="gin"),
-    one_of("status", "OK", "KO"),
-    comment="IND-DAT-VAL by PoD: the latest version in it, the consents that released its values, and what IND-DAT-ACK "
-    "said of it; of AGG-DAT-VAL, the PoDs behind it",
+    one_of("status", "OK", "KO", "Partly"),
+    comment="IND-DAT-VAL by PoD: which part of the period it has values of (null: all), their latest version, the "
+    "consents that released them, and what IND-DAT-ACK said, of all of them unless open; of AGG-DAT-VAL, the PoDs "
+    "behind it",
 )
 
 delivery_aggregate = Table(
@@ -153,8 +169,30 @@ delivery_aggregate = Table(
     required("pods", Integer),
     optional("status", Text),
     optional("reason_code", Text),
+    optional("parts", TSTZMULTIRANGE),
+    required("open", Boolean, server_default=text("true")),
+    one_of("status", "OK", "KO", "Partly"),
+    comment="AGG-DAT-VAL by aggregate: the number of PoDs behind it, which part of the period it has values of (null: "
+    "all), and what AGG-DAT-ACK said, of all of them unless open",
+)
+
+delivery_acknowledgement = Table(
+    "delivery_acknowledgement",
+    metadata,
+    Column("number", BigInteger, Identity(), primary_key=True),
+    required("delivery_id", Uuid, ForeignKey("delivery.id"), index=True),
+    optional("pod_id", BigInteger),
+    optional("aggregation_id", Text),
+    optional("value_period", TSTZRANGE),
+    required("status", Text),
+    optional("reason_code", Text),
+    optional("reason_text", Text),
+    required("status_at", Instant),
+    required("received_at", Instant),
     one_of("status", "OK", "KO"),
-    comment="AGG-DAT-VAL by aggregate, the number of PoDs behind it, and what AGG-DAT-ACK said of it",
+    CheckConstraint("num_nonnulls(pod_id, aggregation_id) = 1", name="source"),
+    comment="IND-DAT-ACK and AGG-DAT-ACK, each statement: of which values (null: all) of a PoD or aggregate in a "
+    "message, and when it was so",
 )
 
 aggregate_served = Table(

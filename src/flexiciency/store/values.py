@@ -22,7 +22,7 @@ from flexiciency.contract.series import Quality, Quantity, TimeStep
 from flexiciency.domain.values import Block
 from flexiciency.errors import ReferenceUnknown
 from flexiciency.store.database import driver
-from flexiciency.store.transaction import Transaction
+from flexiciency.store.transaction import Query, Transaction
 
 QUANTITY_CODES = {Quantity.ENERGY_CONSUMPTION: 1, Quantity.ENERGY_GENERATION: 2, Quantity.POWER: 3}
 """As stored; never renumber."""
@@ -58,6 +58,19 @@ ON CONFLICT (quantity, day) DO UPDATE SET changes = d.changes + 1
 _CORRECTED = """
 INSERT INTO value_correction (pod_id, quantity, day, version)
 SELECT *, %s FROM unnest(%s::int8[], %s::int2[], %s::date[])
+"""
+
+# Missing is quality code 4.
+_DAYS = """
+SELECT k.pod_id, b.start, b.step, b.count, b.version, CASE WHEN position('\\x04'::bytea IN b.qualities) > 0 THEN
+    ARRAY(SELECT i FROM generate_series(0, b.count - 1) AS i WHERE get_byte(b.qualities, i) = 4) END AS missing
+FROM unnest(%(pod_ids)s::int8[]) AS k(pod_id)
+CROSS JOIN LATERAL (
+    SELECT DISTINCT ON (m.day) m.start, m.step, m.count, m.version, m.qualities FROM meter_value_block m
+    WHERE m.pod_id = k.pod_id AND m.quantity = %(quantity)s AND m.day >= %(first)s AND m.day < %(end)s
+    ORDER BY m.day, m.version DESC
+) b
+WHERE b.step <= %(step)s AND %(step)s %% b.step = 0
 """
 
 
@@ -143,6 +156,21 @@ def write_blocks(connection: Connection, blocks: Iterable[Block]) -> int:
         below.execute(_CHANGED, [list(column) for column in zip(*days, strict=True)])
         written += len(portion)
     return written
+
+
+def stored_days(pod_ids: Sequence[int], quantity: Quantity, step: TimeStep, start: date, end: date) -> Query:
+    """Of the local days [start, end) of these PoDs, which intervals are stored, and none of their values.
+
+    Each block by its latest version, with the numbers of its intervals that are Missing; those of a step that `step`
+    can be made of.
+    """
+    return Query(
+        _DAYS,
+        {
+            "pod_ids": list(pod_ids), "quantity": QUANTITY_CODES[quantity], "step": step.seconds, "first": start,
+            "end": end,
+        },
+    )  # fmt: skip
 
 
 def arrays_of(values: bytes, qualities: bytes | None) -> tuple[NDArray[np.int32], NDArray[np.uint8] | None]:

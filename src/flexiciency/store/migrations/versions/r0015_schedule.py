@@ -7,7 +7,7 @@ from alembic import op
 from flexiciency.store.database import driver
 
 revision = "0015"
-down_revision = "0012"
+down_revision = "0014"
 
 
 def upgrade() -> None:
