@@ -1,6 +1,7 @@
 """Writes IND-DAT-VAL and AGG-DAT-VAL as exclusive C14N bytes straight from numpy arrays, in chunks of about 1 MB.
 
-Texts of timestamps and values are made once and then joined by reference, so that there is no object per value.
+No object is made per value: Explicit joins, by reference, texts that were made once (timestamps, whole kWh, fractions);
+Compact computes the digits of all values as columns of bytes.
 """
 
 from collections.abc import Iterable, Iterator
@@ -21,7 +22,8 @@ _CHUNK = 1_000_000
 _ROWS = 16_384
 """Values written at a time; about 1 MB."""
 _KNOWN = 10_000
-"""Values below this (10 kWh) have their text ready: nearly all quarter hours of homes and small firms."""
+"""Whole kWh or kW below this have their text ready; of larger ones it is made once a part."""
+_THOUSAND = 1000
 
 
 def write_values(header: ValuesHeader, series: Iterable[Series], wrapper: Wrapper | None = None) -> Iterator[bytes]:
@@ -102,9 +104,11 @@ def _explicit(series: Series) -> Iterator[str]:
     for first in range(0, len(series.values), _ROWS):
         rows = slice(first, first + _ROWS)
         values = series.values[rows]
-        row = np.empty((len(values), 2), dtype=object)
+        magnitudes = _magnitudes(values)
+        row = np.empty((len(values), 3), dtype=object)
         row[:, 0] = _openings(series, rows)
-        row[:, 1] = _value_texts(values, "</prv:Value>")
+        row[:, 1] = _whole_texts(magnitudes // _THOUSAND, values < 0)
+        row[:, 2] = _fraction_texts()[magnitudes % _THOUSAND]
         if series.qualities is not None:
             _name_qualities(row[:, 0], series.qualities[rows])
         yield "".join(row.ravel().tolist())
@@ -116,8 +120,11 @@ def _compact(series: Series) -> Iterator[str]:
         "<prv:CompactValues>"
         + _element("Start", timestamp(series.start))
         + _element("TimeStep", series.step)
-        + _element("Values", " ".join(_value_texts(series.values, "").tolist()))
+        + "<prv:Values>"
     )
+    for first in range(0, len(series.values), _ROWS):
+        yield (" " if first else "") + _list(series.values[first : first + _ROWS])
+    yield "</prv:Values>"
     if series.qualities is not None and series.qualities.any():
         yield _element("Qualities", " ".join(_QUALITY_WORDS[series.qualities].tolist()))
     yield "</prv:CompactValues>"
@@ -149,17 +156,64 @@ def _name_qualities(openings: Texts, qualities: NDArray[np.uint8]) -> None:
         openings[row] = openings[row].replace(" ", f' quality="{_QUALITY_WORDS[qualities[row]]}" ', 1)
 
 
-def _value_texts(values: NDArray[Any], ending: str) -> Texts:
-    """Each value in kWh or kW, followed by `ending`."""
-    if values.min() >= 0 and values.max() < _KNOWN:
-        texts: Texts = _known_texts(ending)[values]
-        return texts
-    return np.array([kilo_text(value) + ending for value in values.tolist()], dtype=object)
+def _magnitudes(values: NDArray[Any]) -> NDArray[Any]:
+    """Absolute values, unsigned so that the smallest integer has one too."""
+    magnitudes: NDArray[Any] = np.abs(values).view(f"u{values.itemsize}")
+    return magnitudes
+
+
+def _whole_texts(whole: NDArray[Any], negative: NDArray[np.bool_]) -> Texts:
+    """Whole kWh or kW with their sign and a point."""
+    if whole.max() < _KNOWN:
+        plain, below, places = *_known_texts(), whole
+    else:
+        different, places = np.unique(whole, return_inverse=True)
+        plain, below = _signed(different.tolist())
+    texts: Texts = plain[places]
+    if negative.any():
+        texts = np.where(negative, below[places], texts)
+    return texts
 
 
 @cache
-def _known_texts(ending: str) -> Texts:
-    return np.array([kilo_text(value) + ending for value in range(_KNOWN)], dtype=object)
+def _known_texts() -> tuple[Texts, Texts]:
+    return _signed(range(_KNOWN))
+
+
+def _signed(whole: Iterable[int]) -> tuple[Texts, Texts]:
+    """The texts of whole numbers with a point, without and with a minus."""
+    plain = [f"{number}." for number in whole]
+    return np.array(plain, dtype=object), np.array([f"-{text}" for text in plain], dtype=object)
+
+
+@cache
+def _fraction_texts() -> Texts:
+    """Thousandths and the closing tag."""
+    return np.array([f"{fraction:03d}</prv:Value>" for fraction in range(_THOUSAND)], dtype=object)
+
+
+def _list(values: NDArray[Any]) -> str:
+    """The values in kWh or kW parted by blanks, the digits of each place computed for all at once.
+
+    A row has room for the longest; what it leaves free is a zero byte, which no text has, and is taken out at the end.
+    """
+    rest = _magnitudes(values)
+    width = len(kilo_text(int(rest.max())))
+    text = np.zeros((len(values), width + 2), dtype=np.uint8)  # a sign in front, a blank behind
+    text[values < 0, 0] = ord("-")
+    text[:, -1] = ord(" ")
+    point = width - 3
+    text[:, point] = ord(".")
+    for place in range(width, 0, -1):
+        if place == point:
+            continue
+        left = rest // 10
+        digits = (rest - left * 10 + ord("0")).astype(np.uint8)
+        if place < point - 1:
+            digits[rest == 0] = 0
+        text[:, place] = digits
+        rest = left
+    return text.tobytes().translate(None, b"\0")[:-1].decode("ascii")
 
 
 _QUALITY_WORDS: Texts = np.array([quality.word for quality in Quality], dtype=object)

@@ -6,7 +6,6 @@ GET  /v1/wsdl/… and /v1/xsd/…            the same files
 GET  /healthz                            200 when the host can answer
 """
 
-import zlib
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -14,7 +13,8 @@ from typing import Any
 import structlog
 
 from flexiciency.contract.schemas import files
-from flexiciency.errors import CompressionInvalid, GatewayError, MessageTooLarge, NotSoap, Unavailable
+from flexiciency.errors import CompressionInvalid, GatewayError, NotSoap, Unavailable
+from flexiciency.soap.compression import gunzip, too_large
 from flexiciency.soap.endpoint import Endpoint, pieces
 from flexiciency.soap.faults import internal_error, unsigned_fault
 
@@ -86,7 +86,7 @@ class Site:
             return data
         if encoding != "gzip":
             raise CompressionInvalid(f"Content-Encoding {encoding[:40]!r} is unknown; send identity or gzip.")
-        return _gunzip(data, self._message_bytes)
+        return gunzip(data, self._message_bytes)
 
     def _get(self, path: str, interface: str | None, query: str, start_response: StartResponse) -> Iterable[bytes]:
         if path == "/healthz":
@@ -115,7 +115,7 @@ def _length(environ: Environ) -> int | None:
 def _read(stream: Any, length: int | None, most: int) -> bytes:
     if length is not None and length > most:
         _drain(stream, length)
-        raise _too_large(length, most)
+        raise too_large(length, most)
     read: list[bytes] = []
     size = 0
     while piece := stream.read(_PIECE if length is None else min(_PIECE, length - size)):
@@ -123,7 +123,7 @@ def _read(stream: Any, length: int | None, most: int) -> bytes:
         if size > most:
             read.clear()
             _drain(stream, None if length is None else length - size)
-            raise _too_large(size, most)
+            raise too_large(size, most)
         read.append(piece)
         if size == length:
             break
@@ -134,23 +134,6 @@ def _drain(stream: Any, length: int | None) -> None:
     left = min(DRAIN_BYTES, DRAIN_BYTES if length is None else length)
     while left > 0 and (piece := stream.read(min(_PIECE, left))):
         left -= len(piece)
-
-
-def _too_large(size: int, most: int) -> MessageTooLarge:
-    return MessageTooLarge(f"The message has {size:,} bytes or more; at most {most:,} are taken. Split it.")
-
-
-def _gunzip(data: bytes, most: int) -> bytes:
-    unpacker = zlib.decompressobj(wbits=31)
-    try:
-        unpacked = unpacker.decompress(data, most + 1)
-    except zlib.error as error:
-        raise CompressionInvalid("The gzip body is broken. Compress it anew.") from error
-    if len(unpacked) > most:
-        raise _too_large(len(unpacked), most)
-    if not unpacker.eof or unpacker.unused_data:
-        raise CompressionInvalid("The gzip body is cut short or has something behind it. Send one whole member.")
-    return unpacked
 
 
 def _start(start_response: StartResponse, status: int, size: int) -> None:
