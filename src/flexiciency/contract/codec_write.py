@@ -193,17 +193,45 @@ def _fraction_texts() -> Texts:
 
 
 def _list(values: NDArray[Any]) -> str:
-    """The values in kWh or kW parted by blanks, the digits of each place computed for all at once.
+    """The values in kWh or kW parted by blanks.
 
-    A row has room for the longest; what it leaves free is a zero byte, which no text has, and is taken out at the end.
+    A row of bytes has room for the longest; what it leaves free is a zero byte, which no text has, and is taken out at
+    the end.
     """
-    rest = _magnitudes(values)
-    width = len(kilo_text(int(rest.max())))
-    text = np.zeros((len(values), width + 2), dtype=np.uint8)  # a sign in front, a blank behind
-    text[values < 0, 0] = ord("-")
-    text[:, -1] = ord(" ")
+    magnitudes = _magnitudes(values)
+    if magnitudes.max() < _KNOWN * _THOUSAND and values.min() >= 0:
+        rows = _known_rows(magnitudes)
+    else:
+        rows = _any_rows(magnitudes, values < 0)
+    return rows.tobytes().translate(None, b"\0")[:-1].decode("ascii")
+
+
+def _known_rows(magnitudes: NDArray[Any]) -> NDArray[Any]:
+    """Bytes looked up four at a time: whole number, point and thousandths, blank."""
+    whole_bytes, fraction_bytes = _known_bytes()
+    whole = magnitudes // _THOUSAND
+    rows = np.empty(len(magnitudes), dtype=[("whole", "u4"), ("fraction", "u4"), ("blank", "u1")])
+    rows["whole"] = whole_bytes[whole]
+    rows["fraction"] = fraction_bytes[magnitudes - whole * _THOUSAND]
+    rows["blank"] = ord(" ")
+    return rows
+
+
+@cache
+def _known_bytes() -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    whole = b"".join(f"{number}".encode().rjust(4, b"\0") for number in range(_KNOWN))
+    fractions = b"".join(f".{fraction:03d}".encode() for fraction in range(_THOUSAND))
+    return np.frombuffer(whole, dtype=np.uint32), np.frombuffer(fractions, dtype=np.uint32)
+
+
+def _any_rows(magnitudes: NDArray[Any], negative: NDArray[np.bool_]) -> NDArray[Any]:
+    """Bytes of a sign, of the digits of each place, computed for all values at once, and of a blank."""
+    rest, width = magnitudes, len(kilo_text(int(magnitudes.max())))
+    rows = np.zeros((len(rest), width + 2), dtype=np.uint8)
+    rows[negative, 0] = ord("-")
+    rows[:, -1] = ord(" ")
     point = width - 3
-    text[:, point] = ord(".")
+    rows[:, point] = ord(".")
     for place in range(width, 0, -1):
         if place == point:
             continue
@@ -211,9 +239,9 @@ def _list(values: NDArray[Any]) -> str:
         digits = (rest - left * 10 + ord("0")).astype(np.uint8)
         if place < point - 1:
             digits[rest == 0] = 0
-        text[:, place] = digits
+        rows[:, place] = digits
         rest = left
-    return text.tobytes().translate(None, b"\0")[:-1].decode("ascii")
+    return rows
 
 
 _QUALITY_WORDS: Texts = np.array([quality.word for quality in Quality], dtype=object)
