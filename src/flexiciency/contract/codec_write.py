@@ -55,18 +55,19 @@ def _written(header: ValuesHeader, named: Iterable[tuple[str, Series]], wrapper:
         if one.step is not header.time_step:
             raise ValueError(f"series of {header.kind.name} {one.pod} is {one.step}, the message {header.time_step}")
         empty = False
-        for part in chain((f"<prv:{item}>{name}<prv:Series>",), write(one), (f"</prv:Series></prv:{item}>",)):
+        opening, closing = f"<prv:{item}>{name}<prv:Series>".encode(), f"</prv:Series></prv:{item}>".encode()
+        for part in chain((opening,), write(one), (closing,)):
             pending.append(part)
             size += len(part)
             if size >= _CHUNK:
-                yield "".join(pending).encode()
+                yield b"".join(pending)
                 pending, size = [], 0
     if empty:
         raise ValueError("a message of values needs at least one series")
-    yield "".join([*pending, after]).encode()
+    yield b"".join([*pending, after])
 
 
-def _frame(header: ValuesHeader, wrapper: Wrapper | None) -> tuple[str, str]:
+def _frame(header: ValuesHeader, wrapper: Wrapper | None) -> tuple[bytes, bytes]:
     """What stands before the first and after the last series."""
     kind = header.kind
     selection = _element(kind.selection, header.selection) if header.selection is not None else ""
@@ -85,10 +86,10 @@ def _frame(header: ValuesHeader, wrapper: Wrapper | None) -> tuple[str, str]:
         + _element("Version", str(header.version))
     )
     after = f"</prv:{kind.element}>"
-    if wrapper is None:
-        return before, after
-    name = f"{wrapper.prefix}:{wrapper.name}"
-    return f'<{name} xmlns:{wrapper.prefix}="{wrapper.namespace}">{before}', f"{after}</{name}>"
+    if wrapper is not None:
+        name = f"{wrapper.prefix}:{wrapper.name}"
+        before, after = f'<{name} xmlns:{wrapper.prefix}="{wrapper.namespace}">{before}', f"{after}</{name}>"
+    return before.encode(), after.encode()
 
 
 def _aggregation(header: ValuesHeader) -> str:
@@ -99,7 +100,7 @@ def _aggregation(header: ValuesHeader) -> str:
     )
 
 
-def _explicit(series: Series) -> Iterator[str]:
+def _explicit(series: Series) -> Iterator[bytes]:
     """A time-stamped Value each, in parts of `_ROWS` values."""
     for first in range(0, len(series.values), _ROWS):
         rows = slice(first, first + _ROWS)
@@ -111,23 +112,21 @@ def _explicit(series: Series) -> Iterator[str]:
         row[:, 2] = _fraction_texts()[magnitudes % _THOUSAND]
         if series.qualities is not None:
             _name_qualities(row[:, 0], series.qualities[rows])
-        yield "".join(row.ravel().tolist())
+        yield "".join(row.ravel().tolist()).encode()
 
 
-def _compact(series: Series) -> Iterator[str]:
+def _compact(series: Series) -> Iterator[bytes]:
     """A start and a list of values."""
-    yield (
-        "<prv:CompactValues>"
-        + _element("Start", timestamp(series.start))
-        + _element("TimeStep", series.step)
-        + "<prv:Values>"
-    )
+    head = _element("Start", timestamp(series.start)) + _element("TimeStep", series.step)
+    yield f"<prv:CompactValues>{head}<prv:Values>".encode()
     for first in range(0, len(series.values), _ROWS):
-        yield (" " if first else "") + _list(series.values[first : first + _ROWS])
-    yield "</prv:Values>"
+        if first:
+            yield b" "
+        yield _list(series.values[first : first + _ROWS])
+    yield b"</prv:Values>"
     if series.qualities is not None and series.qualities.any():
-        yield _element("Qualities", " ".join(_QUALITY_WORDS[series.qualities].tolist()))
-    yield "</prv:CompactValues>"
+        yield _element("Qualities", " ".join(_QUALITY_WORDS[series.qualities].tolist())).encode()
+    yield b"</prv:CompactValues>"
 
 
 def _openings(series: Series, rows: slice) -> Texts:
@@ -192,36 +191,31 @@ def _fraction_texts() -> Texts:
     return np.array([f"{fraction:03d}</prv:Value>" for fraction in range(_THOUSAND)], dtype=object)
 
 
-def _list(values: NDArray[Any]) -> str:
+def _list(values: NDArray[Any]) -> bytes:
     """The values in kWh or kW parted by blanks.
 
     A row of bytes has room for the longest; what it leaves free is a zero byte, which no text has, and is taken out at
     the end.
     """
-    magnitudes = _magnitudes(values)
-    if magnitudes.max() < _KNOWN * _THOUSAND and values.min() >= 0:
-        rows = _known_rows(magnitudes)
-    else:
-        rows = _any_rows(magnitudes, values < 0)
-    return rows.tobytes().translate(None, b"\0")[:-1].decode("ascii")
+    small = values.min() >= 0 and values.max() < _THOUSAND * _THOUSAND
+    rows = _small_rows(values) if small else _any_rows(_magnitudes(values), values < 0)
+    return rows.tobytes().translate(None, b"\0")[:-1]
 
 
-def _known_rows(magnitudes: NDArray[Any]) -> NDArray[Any]:
-    """Bytes looked up four at a time: whole number, point and thousandths, blank."""
-    whole_bytes, fraction_bytes = _known_bytes()
-    whole = magnitudes // _THOUSAND
-    rows = np.empty(len(magnitudes), dtype=[("whole", "u4"), ("fraction", "u4"), ("blank", "u1")])
-    rows["whole"] = whole_bytes[whole]
-    rows["fraction"] = fraction_bytes[magnitudes - whole * _THOUSAND]
-    rows["blank"] = ord(" ")
+def _small_rows(values: NDArray[Any]) -> NDArray[Any]:
+    """Rows of values below 1,000 kWh, looked up: the whole number in the first bytes, the rest in the others."""
+    whole_bytes, fraction_bytes = _small_bytes()
+    whole = values // _THOUSAND
+    rows: NDArray[Any] = whole_bytes.take(whole) | fraction_bytes.take(values - whole * _THOUSAND)
     return rows
 
 
 @cache
-def _known_bytes() -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
-    whole = b"".join(f"{number}".encode().rjust(4, b"\0") for number in range(_KNOWN))
-    fractions = b"".join(f".{fraction:03d}".encode() for fraction in range(_THOUSAND))
-    return np.frombuffer(whole, dtype=np.uint32), np.frombuffer(fractions, dtype=np.uint32)
+def _small_bytes() -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    numbers = range(_THOUSAND)
+    whole = b"".join([f"{number}".encode().rjust(3, b"\0").ljust(8, b"\0") for number in numbers])
+    fractions = b"".join([f".{fraction:03d} ".encode().rjust(8, b"\0") for fraction in numbers])
+    return np.frombuffer(whole, dtype=np.uint64), np.frombuffer(fractions, dtype=np.uint64)
 
 
 def _any_rows(magnitudes: NDArray[Any], negative: NDArray[np.bool_]) -> NDArray[Any]:
