@@ -83,6 +83,7 @@ def values_out(url: str, keys: str, values: int, encoding: str) -> Callable[[], 
         for header, series in released:
             _pack(write_values(header, series), identity)
 
+    write()  # tables of texts are made once a process
     return write
 
 
