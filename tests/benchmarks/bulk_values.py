@@ -1,14 +1,22 @@
 """Bulk values: the yardsticks, each in a process of its own."""
 
+import tempfile
+from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
-from tests.benchmarks import child, figures
+from flexiciency.contract.series import Encoding
+from tests.benchmarks import bulk_in_work, child, figures
 from tests.benchmarks.town import town
 
 PODS, STEPS = 100, 2976
 """A January of quarter hours for each of 100 points of delivery: 297,600 values."""
+VALUES = PODS * STEPS
 SIGNATURES = 4000
+QUICK = 7
+"""Pairs where each side takes a fraction of a second."""
 _WORK = "tests.benchmarks.bulk_work"
+_IN = "tests.benchmarks.bulk_in_work"
 
 
 def rsa_signatures(report: figures.Report, _pairs: int) -> None:
@@ -30,23 +38,65 @@ def yardstick_bulk(report: figures.Report, _pairs: int) -> None:
 
 
 def bulk_out(report: figures.Report, pairs: int) -> None:
-    """Database to signed XML bytes, against Spyne's typed objects; and the peak of ten times as many values."""
+    """Database to signed, gzipped XML bytes, against Spyne's typed objects and a string join; and its memory."""
+    values = f"{VALUES:,} values"
     with town(PODS) as setting:
-        run = partial(child.measure, f"{_WORK}:gateway_out", setting.url, str(setting.keys), PODS * STEPS)
+        run = partial(child.measure, f"{_WORK}:gateway_out", setting.url, str(setting.keys), VALUES)
         small = run()
-        measured = figures.paired(
+        objects = figures.paired(
             lambda: child.measure(f"{_WORK}:spyne_typed_out", PODS, STEPS).seconds, lambda: run().seconds, pairs
         )
+        joined = figures.paired(
+            lambda: child.measure(f"{_WORK}:join_out", PODS, STEPS).seconds, lambda: run().seconds, max(pairs, QUICK)
+        )
     with town(10 * PODS) as setting:
-        large = child.measure(f"{_WORK}:gateway_out", setting.url, str(setting.keys), 10 * PODS * STEPS)
-    report.add("bulk_out", measured.second, "s", f"gateway, database to signed bytes, {PODS * STEPS:,} values")
-    report.add("bulk_out_vs_spyne_typed", measured.ratio, "ratio", "Spyne's typed objects to unsigned bytes, paired")
-    report.add(
-        "bulk_out_memory", small.peak_bytes / 1e6, "MB", f"gateway, peak of its process, {PODS * STEPS:,} values"
-    )
+        large = child.measure(f"{_WORK}:gateway_out", setting.url, str(setting.keys), 10 * VALUES)
+    report.add("bulk_out", joined.second, "s", f"gateway, database to signed, gzipped bytes, {values}")
+    report.add("bulk_out_vs_spyne_typed", objects.ratio, "ratio", "Spyne's typed objects to unsigned bytes, paired")
+    report.add("bulk_out_vs_yardstick", joined.ratio, "ratio", "string join, SHA-256, zlib level 1, paired")
+    report.add("bulk_out_memory", small.peak_bytes / 1e6, "MB", f"gateway, peak of its process, {values}")
     report.add(
         "bulk_out_memory_growth",
         large.peak_bytes / small.peak_bytes,
         "ratio",
-        f"peak of {10 * PODS * STEPS:,} values over that of {PODS * STEPS:,}",
+        f"peak of {10 * VALUES:,} values over that of {values}, in messages of at most 150,000",
     )
+
+
+def bulk_in(report: figures.Report, pairs: int) -> None:
+    """Gzipped bytes to verified, XSD-checked arrays, against Zeep's objects; and the memory of the largest message."""
+    run = partial(child.measure, f"{_IN}:message_in", Encoding.EXPLICIT, PODS)
+    measured = figures.paired(
+        lambda: child.measure(f"{_WORK}:zeep_in", PODS, STEPS).seconds, lambda: run().seconds, pairs
+    )
+    report.add("bulk_in", measured.second, "s", f"client, gzipped bytes to verified arrays, {VALUES:,} values")
+    report.add("bulk_in_vs_zeep", measured.ratio, "ratio", "Zeep's objects from unsigned bytes, paired")
+    with tempfile.TemporaryDirectory() as folder:
+        size = bulk_in_work.write_largest(Path(folder))
+        largest = child.measure(f"{_IN}:largest_in", folder)
+    report.add("bulk_in_largest", largest.seconds, "s", f"client, a message of {size / 1e6:.1f} MB")
+    report.add("bulk_in_memory_factor", largest.peak_bytes / size, "ratio", "peak of its process over that message")
+
+
+def compact(report: figures.Report, pairs: int) -> None:
+    """The Compact encoding against the Explicit one, the same values, each way."""
+    with town(PODS) as setting:
+        for name, work, what in (
+            ("compact_out", "values_out", "released values to signed, gzipped bytes"),
+            ("compact_out_from_database", "gateway_out", "database to signed, gzipped bytes"),
+        ):
+            run = partial(child.measure, f"{_WORK}:{work}", setting.url, str(setting.keys), VALUES)
+            _compare(report, name, run, what, pairs)
+    _compare(
+        report, "compact_in", lambda e: child.measure(f"{_IN}:message_in", e, PODS), "gzipped bytes to arrays", pairs
+    )
+
+
+def _compare(
+    report: figures.Report, name: str, run: Callable[[Encoding], child.Measured], what: str, pairs: int
+) -> None:
+    measured = figures.paired(
+        lambda: run(Encoding.EXPLICIT).seconds, lambda: run(Encoding.COMPACT).seconds, max(pairs, QUICK)
+    )
+    report.add(name, measured.second, "s", f"{what}, {VALUES:,} values")
+    report.add(f"{name}_vs_explicit", measured.ratio, "ratio", f"Explicit, {what}, paired")

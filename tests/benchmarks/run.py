@@ -15,6 +15,8 @@ SCENARIOS: dict[str, Callable[[figures.Report, int], None]] = {
     "yardstick-calls": calls.yardstick_calls,
     "yardstick-bulk": bulk_values.yardstick_bulk,
     "bulk-out": bulk_values.bulk_out,
+    "bulk-in": bulk_values.bulk_in,
+    "compact": bulk_values.compact,
     "signed-calls": gateway_calls.signed_calls,
     "market": market.market,
     "release": release.release_growth,

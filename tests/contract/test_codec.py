@@ -16,7 +16,7 @@ from lxml import etree
 
 from flexiciency.contract.codec import INDIVIDUAL, PUSH, REPLY, ValuesHeader, ValuesMessage, Wrapper
 from flexiciency.contract.codec_read import read_values
-from flexiciency.contract.codec_scan import scan
+from flexiciency.contract.codec_scan_compact import scan
 from flexiciency.contract.codec_write import write_values
 from flexiciency.contract.series import Encoding, Quality, Quantity, Series, TimeStep
 from flexiciency.domain.values import day_starts

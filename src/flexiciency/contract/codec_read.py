@@ -1,7 +1,7 @@
 """Reads IND-DAT-VAL and AGG-DAT-VAL into numpy arrays, each series held against its header (D2.3, 2.6).
 
-Two ways to the same result: `codec_scan` takes the usual form of time-stamped values straight from the canonical bytes;
-any other form that the XSD allows (Compact, spaces, fewer decimals) is read here, element by element.
+Two ways to the same result: `scan` takes the usual form of both encodings straight from the canonical bytes; any other
+form that the XSD allows (line breaks, fewer decimals) is read here, element by element.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,7 +24,8 @@ from flexiciency.contract.codec import (
     ValuesMessage,
 )
 from flexiciency.contract.codec_check import check_compact, check_overlaps, explicit_series
-from flexiciency.contract.codec_scan import Columns, scan
+from flexiciency.contract.codec_scan import Columns, CompactColumns
+from flexiciency.contract.codec_scan_compact import scan
 from flexiciency.contract.series import Encoding, Quality, Quantity, Series, TimeStep, epoch, kilo_text, narrowed
 from flexiciency.errors import ValuesInvalid
 
@@ -71,10 +72,16 @@ def _read(found: etree._Element, canonical: bytes, header: ValuesHeader, path: s
         runs = [
             (one, each.count)
             for place, each in enumerate(columns, 1)
-            for one in explicit_series(each, header, f"{path}/{header.kind.item}[{place}]/Series")
+            for one in _scanned(each, header, f"{path}/{header.kind.item}[{place}]/Series")
         ]
     check_overlaps([series for series, _ in runs], header, path)
     return runs
+
+
+def _scanned(columns: Columns | CompactColumns, header: ValuesHeader, path: str) -> list[Series]:
+    if isinstance(columns, Columns):
+        return explicit_series(columns, header, path)
+    return [_compact_series(columns, header, f"{path}/CompactValues")]
 
 
 def _attributes(found: etree._Element, kind: Kind, path: str) -> dict[str, Any]:
@@ -125,15 +132,27 @@ def _columns(pod: str, series: etree._Element, kind: Kind, path: str) -> Columns
 
 
 def _compact(pod: str, compact: etree._Element, header: ValuesHeader, path: str) -> Series:
-    values = _thousandths(pod, _text(compact, "Values"), header.kind, f"{path}/Values")
     words = (compact.findtext(f"{_PRV}Qualities") or "").split()
-    if not len(values) or len(words) not in (0, len(values)):
-        raise ValuesInvalid(f"{header.kind.name} {pod}: {len(values)} values with {len(words)} qualities", path=path)
-    qualities = np.array([_QUALITY_CODES[word] for word in words], dtype=np.uint8)
+    columns = CompactColumns(
+        pod,
+        _text(compact, "Start"),
+        _text(compact, "TimeStep"),
+        _thousandths(pod, _text(compact, "Values"), header.kind, f"{path}/Values"),
+        np.array([_QUALITY_CODES[word] for word in words], dtype=np.uint8),
+    )
+    return _compact_series(columns, header, path)
+
+
+def _compact_series(columns: CompactColumns, header: ValuesHeader, path: str) -> Series:
+    pod, values, qualities = columns.pod, columns.values, columns.qualities
+    if not len(values) or len(qualities) not in (0, len(values)):
+        raise ValuesInvalid(
+            f"{header.kind.name} {pod}: {len(values)} values with {len(qualities)} qualities", path=path
+        )
     series = Series(
         pod=pod,
-        start=_instant(_text(compact, "Start")),
-        step=TimeStep(_text(compact, "TimeStep")),
+        start=_instant(columns.start),
+        step=TimeStep(columns.step),
         values=values,
         qualities=qualities if qualities.any() else None,
     )

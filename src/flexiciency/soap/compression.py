@@ -1,20 +1,27 @@
-"""gzip of messages, both ways, with flat memory and a cap on what is unpacked. The engine is named here alone."""
+"""gzip of messages, both ways, with flat memory and a cap on what is unpacked.
+
+Written by ISA-L, at a third of zlib's time for the same size. What strangers send is unpacked by zlib, which is in
+every other program they could attack.
+"""
 
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
 from typing import IO
 
+from isal import isal_zlib
+
 from flexiciency.errors import CompressionInvalid, MessageTooLarge
 
 SPOOL_BYTES = 1_000_000
+_FAST = 1
 _GZIP = 31
 """zlib's name for a gzip header and trailer around its largest window."""
 
 
 def gzip_chunks(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """One gzip member, in pieces as they come."""
-    packer = zlib.compressobj(1, wbits=_GZIP)
+    packer = isal_zlib.compressobj(_FAST, wbits=_GZIP)
     for chunk in chunks:
         if packed := packer.compress(chunk):
             yield packed
@@ -46,10 +53,20 @@ def gunzip_pieces(pieces: Iterable[bytes], most: int) -> Iterator[bytes]:
             raise CompressionInvalid("The gzip body is broken. Compress it anew.") from error
         size += len(unpacked)
         if size > most:
-            raise MessageTooLarge(f"The gzip body holds more than the {most:,} bytes that are taken. Split it.")
+            raise too_large(size, most)
         yield unpacked
     if not unpacker.eof or unpacker.unused_data:
         raise CompressionInvalid("The gzip body is cut short or has something behind it. Send one whole member.")
+
+
+def gunzip(data: bytes, most: int) -> bytes:
+    """As `gunzip_pieces`, of a whole body."""
+    return b"".join(gunzip_pieces((data,), most))
+
+
+def too_large(size: int, most: int) -> MessageTooLarge:
+    """What to raise for a message of so many bytes, or more."""
+    return MessageTooLarge(f"The message has {size:,} bytes or more; at most {most:,} are taken. Split it.")
 
 
 def accepts_gzip(accepted: str) -> bool:

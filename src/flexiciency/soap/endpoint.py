@@ -6,13 +6,14 @@ bytes ─► verify ─► fresh, operation, recipient ─► XSD ─► [ speak
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
 import structlog
 
 from flexiciency.contract.catalogue import FAULT_ACTION, Operation, operation_of
+from flexiciency.contract.codec_outline import outline
 from flexiciency.contract.schemas import validate
 from flexiciency.errors import (
     ActionUnknown,
@@ -124,11 +125,12 @@ class Endpoint:
         """Reply or fault to the bytes of one request; `peer` is the network address, for the log only."""
         now = self._host.clock()
         try:
-            message = verify_signature(
+            verified = verify_signature(
                 data, anchors=self._host.anchors, now=now, limits=self._host.limits, policy=self._host.policy
             )
         except GatewayError as error:
             return self.refuse(data, peer, error)
+        message = replace(verified, outline=outline)
         try:
             return _answer(self._reply(data, message, now))
         except GatewayError as error:

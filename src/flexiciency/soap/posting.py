@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
@@ -22,6 +22,7 @@ import urllib3
 from lxml import etree
 
 from flexiciency.contract.catalogue import FAULT_ACTION, Operation, operation_of
+from flexiciency.contract.codec_outline import outline
 from flexiciency.contract.schemas import validate
 from flexiciency.errors import (
     CompressionInvalid,
@@ -130,7 +131,7 @@ class Poster:
         check_url(partner.url)
         data = self._exchange(partner.url, message)
         try:
-            reply = verify_reply(
+            verified = verify_reply(
                 data,
                 request_signature=message.signed.signature_value,
                 request_message_id=message.addressing.message_id,
@@ -141,6 +142,7 @@ class Poster:
             )
         except GatewayError as error:
             self._refuse(partner, data, error)
+        reply = replace(verified, outline=outline)
         if keep is not None:
             keep(data, reply)
         _check_sender(reply, partner, message)

@@ -4,6 +4,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import io
 from dataclasses import dataclass
 
 from lxml import etree
@@ -65,22 +66,24 @@ class Canonicalization:
             raise EnvelopeInvalid(
                 f"{label(element.tag)} has no canonical form; are all namespace names absolute URIs?"
             ) from error
-        return b"".join(sink.chunks)
+        return sink.whole()
 
 
 class _Sink:
-    """Collects what C14N writes, up to a cap."""
+    """Collects what C14N writes, up to a cap, and gives it without a second copy."""
 
     def __init__(self, cap: int) -> None:
-        self.chunks: list[bytes] = []
+        self._kept = io.BytesIO()
         self._left = cap
 
     def write(self, chunk: bytes, /) -> int:
         self._left -= len(chunk)
         if self._left < 0:
             raise MessageTooLarge("The canonical form of a signed element is larger than the cap.")
-        self.chunks.append(chunk)
-        return len(chunk)
+        return self._kept.write(chunk)
+
+    def whole(self) -> bytes:
+        return self._kept.getvalue()
 
 
 @dataclass(frozen=True)

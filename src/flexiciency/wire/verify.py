@@ -5,6 +5,7 @@ used before all of them have passed, and the Body handed on is parsed again from
 """
 
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -49,11 +50,13 @@ class Verified:
     """The signatures that the message confirms; None stands for a request without one."""
     created: datetime
     expires: datetime
+    outline: Callable[[bytes], bytes] = bytes
+    """What `body` is parsed from, out of `canonical_body`: all of it, or what is not read from the bytes."""
 
     @cached_property
     def body(self) -> etree._Element:
-        """The Body's only child, parsed from `canonical_body`; a bulk message may be read from the bytes instead."""
-        return parse_again(self.canonical_body)[0]
+        """The Body's only child; of a bulk message in outline."""
+        return parse_again(self.outline(self.canonical_body))[0]
 
 
 @dataclass(frozen=True)
