@@ -14,7 +14,7 @@ from flexiciency.contract.series import epoch
 _TABLES = """
 CREATE TABLE read_object (object TEXT, at REAL);
 CREATE TABLE attempt (subscription TEXT, at REAL, published INTEGER);
-CREATE TABLE b2b (id TEXT PRIMARY KEY, status TEXT, version INTEGER, provider TEXT, service TEXT);
+CREATE TABLE b2b (id TEXT PRIMARY KEY, status TEXT, version INTEGER, provider TEXT);
 CREATE TABLE consent (id TEXT, pod TEXT, revoked_at REAL, PRIMARY KEY (id, pod));
 CREATE TABLE activation (pod TEXT PRIMARY KEY, confirmed INTEGER, code TEXT);
 CREATE TABLE agreement (id TEXT, status TEXT);
@@ -27,8 +27,8 @@ CREATE TABLE counts (name TEXT PRIMARY KEY, value INTEGER);
 """
 # Pushes come in any order: what is decided stays, and of what is proposed the latest version.
 _B2B = """
-INSERT INTO b2b VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET status = excluded.status,
-version = excluded.version, service = excluded.service WHERE status = 'Proposed' AND version <= excluded.version
+INSERT INTO b2b VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET status = excluded.status,
+version = excluded.version WHERE status = 'Proposed' AND version <= excluded.version
 """
 
 
@@ -70,8 +70,7 @@ class Books:
 
     def store_b2b(self, subscription: B2BSubscription) -> None:
         """A B2B-SRV-SUB as it is now."""
-        b2b = subscription
-        self.write(_B2B, b2b.id, b2b.status, b2b.version, b2b.provider, b2b.descriptions[0])
+        self.write(_B2B, subscription.id, subscription.status, subscription.version, subscription.provider)
 
     def store_values(self, received: Received[ValuesMessage]) -> None:
         """All of a message, or none: the sender gets its receipt afterwards."""

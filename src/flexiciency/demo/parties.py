@@ -34,11 +34,15 @@ class Party:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """Quarter-hour values that a market player subscribes to; a `late` wish comes when the Market Place is stopped."""
+    """Quarter-hour values that a market player subscribes to: of each customer who consents, or the sum of a city.
+
+    A `late` wish comes when the Market Place is stopped.
+    """
 
     quantity: Quantity
     place: Place
     late: bool = False
+    summed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,11 @@ class Plan:
         """The January act in Austria; its player wants generation too, which nobody offers."""
         return Region(
             LINDENAU, DSO_AT, PLAYER_AT, "portal-at",
-            (Wish(Quantity.ENERGY_CONSUMPTION, LINDENAU), Wish(Quantity.ENERGY_GENERATION, LINDENAU)),
+            (
+                Wish(Quantity.ENERGY_CONSUMPTION, LINDENAU),
+                Wish(Quantity.ENERGY_CONSUMPTION, LINDENAU, summed=True),
+                Wish(Quantity.ENERGY_GENERATION, LINDENAU),
+            ),
             self.pods, self.consenting, self.first_day, self.revocation_day, self.end_day,
         )  # fmt: skip
 
@@ -65,7 +69,11 @@ class Plan:
         """The short act in Portugal, over the day on which the clocks change; its player wants Austrian data later."""
         return Region(
             MONTE_CLARO, DSO_PT, PLAYER_PT, "portal-pt",
-            (Wish(Quantity.ENERGY_CONSUMPTION, MONTE_CLARO), Wish(Quantity.ENERGY_CONSUMPTION, LINDENAU, late=True)),
+            (
+                Wish(Quantity.ENERGY_CONSUMPTION, MONTE_CLARO),
+                Wish(Quantity.ENERGY_CONSUMPTION, MONTE_CLARO, summed=True),
+                Wish(Quantity.ENERGY_CONSUMPTION, LINDENAU, late=True),
+            ),
             6, 6, "2025-03-29", "2025-03-31", "2025-04-01",
         )  # fmt: skip
 

@@ -38,7 +38,7 @@ from flexiciency.demo import books, parties
 from flexiciency.demo.books import Books, Stopped
 from flexiciency.demo.parties import Region
 from flexiciency.demo.plan import Plan
-from flexiciency.demo.seat import Seat
+from flexiciency.demo.seat import Agreed, Seat
 from flexiciency.domain.values import local_day
 from flexiciency.wire.identity import fingerprint_of
 
@@ -92,7 +92,7 @@ class Player:
 
     def _use(self, seat: Seat, dso: Enrolment) -> None:
         """The subscription, once both parties have validated it: activation, agreement, values."""
-        subscription, service = seat.validated(dso.registration.id)
+        agreed = seat.validated(dso.registration.id)
         # One gateway answers on all of its interfaces side by side; MPL-ADD has the address of one.
         url = urljoin(dso.locations[0].uri, B2B)
         with MarketPlayer(
@@ -100,7 +100,7 @@ class Player:
             provider_fingerprints=_fingerprints(dso),
         ) as provider:  # fmt: skip
             try:
-                self._activate(provider, subscription, service)
+                self._activate(provider, agreed)
                 while True:
                     self._acknowledge(provider)
                     seat.subscribe_late()
@@ -128,12 +128,12 @@ class Player:
     def _agreement_changed(self, received: Received[Agreement]) -> None:
         self._books.write("INSERT INTO agreement_state VALUES (?)", received.content.status)
 
-    def _activate(self, dso: MarketPlayer, subscription: str, service: str) -> None:
+    def _activate(self, dso: MarketPlayer, agreed: Agreed) -> None:
         region, count = self._region, "SELECT count(*) FROM consent"
         while books.number(self._plan.books(region.player), count) < region.consenting:
             self._books.wait()
         wanted = _wanted(region)
-        confirmation = dso.request_activation(service, [pod.pod for pod in region.town.pods], wanted)
+        confirmation = dso.request_activation(agreed.curves, [pod.pod for pod in region.town.pods], wanted)
         if served := confirmation.selection:
             self._books.write("INSERT INTO narrowed VALUES (?, ?)", wanted.time_step.value, served.time_step.value)
         for pod in confirmation.confirmed:
@@ -147,8 +147,8 @@ class Player:
                 processing_details="Energy advice",
                 start=region.start,
                 end=region.end,
-                service_description_id=service,
-                subscription_id=subscription,
+                service_description_id=agreed.curves,
+                subscription_id=agreed.subscription,
                 request_id=confirmation.request_id,
             )
         )
