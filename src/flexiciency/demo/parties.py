@@ -12,6 +12,13 @@ from flexiciency.demo.town import Place, Town
 
 MARKET_PLACE = "market-place"
 """Name of the Market Place's files."""
+AGREED_UNTIL = date(2026, 1, 1)
+"""End of all consents and agreements."""
+CLOCK_CHANGES = (
+    (date(2025, 3, 29), date(2025, 3, 30), date(2025, 3, 31)),
+    (date(2025, 10, 25), date(2025, 10, 26), date(2025, 10, 27)),
+)
+"""The day on which the clocks change, in spring and in autumn, between the days before and after."""
 ACCESS_POINT = "urn:uuid:ac0e5500-0000-4000-8000-000000000001"
 """MKP-ADD."""
 
@@ -50,7 +57,8 @@ class Region:
     """A DSO with its town, load area and customers' channel, and the market player that wants its data.
 
     So many of the PoDs' customers consent; values of local days from `first_day` are delivered, `end_day` exclusive;
-    some are revoked before `revocation_day`.
+    some are revoked before `revocation_day`. Then the clock changes are played. The player refuses the values of one
+    PoD on `refused_day` once, if there is one.
     """
 
     place: Place
@@ -63,6 +71,7 @@ class Region:
     first_day: str
     revocation_day: str
     end_day: str
+    refused_day: str | None = None
 
     @property
     def town(self) -> Town:

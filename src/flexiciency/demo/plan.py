@@ -66,7 +66,7 @@ class Plan:
 
     @property
     def spring(self) -> Region:
-        """The short act in Portugal, over the day on which the clocks change; its player wants Austrian data later."""
+        """The short act in Portugal, just before the clocks change; its player wants Austrian data later."""
         return Region(
             MONTE_CLARO, DSO_PT, PLAYER_PT, "portal-pt",
             (
@@ -74,7 +74,7 @@ class Plan:
                 Wish(Quantity.ENERGY_CONSUMPTION, MONTE_CLARO, summed=True),
                 Wish(Quantity.ENERGY_CONSUMPTION, LINDENAU, late=True),
             ),
-            6, 6, "2025-03-29", "2025-03-31", "2025-04-01",
+            6, 6, "2025-03-27", "2025-03-28", "2025-03-29", "2025-10-26",
         )  # fmt: skip
 
     @property
