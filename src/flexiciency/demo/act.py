@@ -108,7 +108,7 @@ class Act:
         self._wait_for_player("activation and agreements, PoDs", query, self._region.pods + 2)
 
     def deliver(self, first: str, end: str) -> None:
-        """Local days imported, and each pushed and acknowledged as soon as it is complete (IND-DAT-VAL → IND-DAT-ACK)."""
+        """Local days imported, each pushed as soon as it is complete, and acknowledged (IND-DAT-VAL → IND-DAT-ACK)."""
         since, until = date.fromisoformat(first), date.fromisoformat(end)
         days = [since + timedelta(days=number) for number in range((until - since).days)]
         self._import_values(days)
@@ -125,9 +125,9 @@ class Act:
 
     def correct(self) -> None:
         """One PoD's values of the day of 25 hours are corrected: a new version of them, and of the sum."""
-        day = CLOCK_CHANGES[1][1]
-        self._import_values([day], corrected=True)
-        self._wait_for_acknowledgements(f"correction of {day}, and of its sum", 2)
+        if (day := self._region.corrected_day) is not None:
+            self._import_values([day], corrected=True)
+            self._wait_for_acknowledgements(f"correction of {day}, and of its sum", 2)
 
     def _import_values(self, days: Sequence[date], *, corrected: bool = False) -> None:
         """By the operator's command, from a file with a line for each PoD and day, or for the one that is corrected."""
@@ -153,13 +153,15 @@ class Act:
         self._acknowledged += deliveries
 
     def revoke(self, channel: CustomerChannel) -> Revocation:
-        """One customer revokes half way (CUS-CON-REV), and the player is told."""
-        return self._revoke(channel, "one customer revokes", self._town.pods[self._region.consenting // 2])
-
-    def revoke_part(self, channel: CustomerChannel) -> Revocation:
-        """The customer with several PoDs revokes the consent for the last of them, and keeps it for the others."""
-        last = self._town.pods[self._region.place.pods_of_first - 1]
-        return self._revoke(channel, "one customer revokes for one PoD of two", last)
+        """One customer revokes (CUS-CON-REV), for one PoD of two where it has two, and the player is told."""
+        pod, now = self._region.revoked_pod, datetime.now(UTC)
+        consent = self._consents.pop(pod.pod)
+        channel.revoke(consent, pod.customer_id, (pod.pod,), now, Authentication("eID", now))
+        revoked = "SELECT count(*) FROM consent WHERE revoked_at IS NOT NULL"
+        self._wait_for_player("one customer revokes for one PoD", revoked, 1)
+        with self._database.begin() as connection:
+            at = connection.execute(text("SELECT max(revoked_at) FROM consent_pod")).scalar_one()
+        return Revocation(pod, at)
 
     def lose_and_regain_consents(self, channel: CustomerChannel) -> None:
         """Everybody else revokes: the agreement is Suspended. One consents again: it stands (SRV-ACT-AGR, pushed)."""
@@ -171,15 +173,6 @@ class Act:
         self._wait_for_player("agreement suspended", states.format("Suspended"), 1)
         self._consent(channel, self._town.pods[:1])
         self._wait_for_player("agreement stands again", states.format("Validated"), 1)
-
-    def _revoke(self, channel: CustomerChannel, title: str, pod: TownPod) -> Revocation:
-        now = datetime.now(UTC)
-        consent = self._consents.pop(pod.pod)
-        channel.revoke(consent, pod.customer_id, (pod.pod,), now, Authentication("eID", now))
-        self._wait_for_player(title, "SELECT count(*) FROM consent WHERE revoked_at IS NOT NULL", 1)
-        with self._database.begin() as connection:
-            at = connection.execute(text("SELECT max(revoked_at) FROM consent_pod")).scalar_one()
-        return Revocation(pod, at)
 
     def _wait_for_player(self, title: str, query: str, wanted: int) -> None:
         file = self._plan.books(self._region.player)

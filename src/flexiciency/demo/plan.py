@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from flexiciency.contract.series import Quantity
-from flexiciency.demo.parties import MARKET_PLACE, Party, Region, Wish
+from flexiciency.demo.parties import CLOCK_CHANGES, MARKET_PLACE, Party, Region, Wish
 from flexiciency.demo.town import LINDENAU, MONTE_CLARO
 from flexiciency.wire.authority import Authority
 from flexiciency.wire.identity import Identity
@@ -62,6 +62,7 @@ class Plan:
                 Wish(Quantity.ENERGY_GENERATION, LINDENAU),
             ),
             self.pods, self.consenting, self.first_day, self.revocation_day, self.end_day,
+            corrected_day=CLOCK_CHANGES[1][1],
         )  # fmt: skip
 
     @property
@@ -74,7 +75,8 @@ class Plan:
                 Wish(Quantity.ENERGY_CONSUMPTION, MONTE_CLARO, summed=True),
                 Wish(Quantity.ENERGY_CONSUMPTION, LINDENAU, late=True),
             ),
-            6, 6, "2025-03-27", "2025-03-28", "2025-03-29", "2025-10-26",
+            6, 6, "2025-03-27", "2025-03-28", "2025-03-29",
+            refused_day=CLOCK_CHANGES[1][1],
         )  # fmt: skip
 
     @property

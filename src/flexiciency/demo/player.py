@@ -198,23 +198,22 @@ class Player:
             acknowledge = dso.acknowledge_aggregates if summed else dso.acknowledge_values
             acknowledge(identifier, statuses, relates_to=message_id, at=datetime.now(UTC))
             self._books.write("UPDATE message SET acknowledged = 1 WHERE id = ?", identifier)
-            if any(status.status == "KO" for status in statuses.values()):
-                self._ask_again(dso)
+            if self._region.refused_day and any(status.status == "KO" for status in statuses.values()):
+                self._ask_again(dso, self._region.refused_day)
 
     def _status(self, source: str, start: int) -> PodStatus:
         """OK, but of one PoD on one day the first time."""
         region = self._region
         if self._refused or region.refused_day is None or source != region.town.pods[0].pod:
             return PodStatus("OK")
-        first, _ = local_day(date.fromisoformat(region.refused_day), region.place.zone)
+        first, _ = local_day(region.refused_day, region.place.zone)
         if start != epoch(first):
             return PodStatus("OK")
         self._refused = True
         return PodStatus("KO", reason=Reason("NotStored", "Our own database lost them."))
 
-    def _ask_again(self, dso: MarketPlayer) -> None:
+    def _ask_again(self, dso: MarketPlayer, day: date) -> None:
         """What the gap report says that we refused is asked for once more (ReadGapReport, RequestMissingValues)."""
-        day = date.fromisoformat(self._region.refused_day or "")
         start, end = local_day(day, self._region.place.zone)
         report = dso.read_gap_report(self._agreement, start, end)
         pods = [gap.source for gap in report.gaps if gap.cause == "RefusedByReceiver"]

@@ -21,6 +21,7 @@ from sqlalchemy import make_url, text
 from flexiciency.client import Counts
 from flexiciency.demo.act import Act, Revocation
 from flexiciency.demo.figures import Figures
+from flexiciency.demo.figures_clock import clock_figures
 from flexiciency.demo.figures_january import Stop, draw, january_figures
 from flexiciency.demo.figures_market import market_figures
 from flexiciency.demo.figures_rights import rights_figures
@@ -96,6 +97,7 @@ class _Story:
                 january_figures(plan, self._databases[plan.january.dso.name], counts, revocation, stop),
                 market_figures(plan, self._databases, stop),
                 rights_figures(plan),
+                clock_figures(plan, self._databases),
                 round(time.monotonic() - began, 1),
             )
 
@@ -125,7 +127,7 @@ class _Story:
             act.give_consents(channel)
             act.agree()
             act.deliver(region.first_day, region.revocation_day)
-            act.revoke_part(channel)
+            act.revoke(channel)
             act.deliver(region.revocation_day, region.end_day)
             act.change_clocks()
             act.lose_and_regain_consents(channel)
