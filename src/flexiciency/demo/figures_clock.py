@@ -19,7 +19,8 @@ from flexiciency.store.database import Database
 _ACKNOWLEDGED = """
 SELECT coalesce(sum(part.value_count), 0) FROM delivery d JOIN {} part ON part.delivery_id = d.id
 WHERE d.operation = :operation AND part.status = :status AND d.cause = ANY(:causes)
-  AND (d.value_period <@ tstzrange(:spring_start, :spring_end) OR d.value_period <@ tstzrange(:autumn_start, :autumn_end))
+  AND (d.value_period <@ tstzrange(:spring_start, :spring_end)
+    OR d.value_period <@ tstzrange(:autumn_start, :autumn_end))
 """
 _VALUES, _SUMS = ("ReceiveIndividualDataValue", "delivery_pod"), ("ReceiveAggregatedDataValue", "delivery_aggregate")
 _FIRST = ["Scheduled", "Requested"]

@@ -82,7 +82,7 @@ class Region:
 
     @property
     def revoked_pod(self) -> TownPod:
-        """The PoD whose consent is revoked: the last one of a customer with several, or one half way through the town."""
+        """The PoD whose consent is revoked: the last of a customer with several, or one half way through the town."""
         several = self.place.pods_of_first
         return self.town.pods[several - 1 if several > 1 else self.consenting // 2]
 
