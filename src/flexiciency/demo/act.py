@@ -4,7 +4,7 @@ import csv
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 
@@ -12,22 +12,25 @@ from sqlalchemy import text
 
 from flexiciency.client import Authentication, Consent, CustomerChannel, Quantity, Scope, TimeStep
 from flexiciency.contract.catalogue import B2C
+from flexiciency.contract.series import kilo_text
 from flexiciency.demo import books
-from flexiciency.demo.parties import Region
+from flexiciency.demo.parties import AGREED_UNTIL, CLOCK_CHANGES, Region
 from flexiciency.demo.plan import Plan
 from flexiciency.demo.stage import Stage
 from flexiciency.demo.town import TownPod
 from flexiciency.store.database import Database
-from flexiciency.store.values import write_blocks
+
+CORRECTION_WH = 7
+"""What each corrected value gains."""
+_MOST_QUARTERS = 100
+"""Of a local day: that of 25 hours."""
 
 _HEADROOM = """load_area,name,time_zone,party,from,until,import_kw,export_kw,limiting_element
 {0},{1},{2},DSO,00:00,24:00,300,200,Transformer T1
 {0},{1},{2},TSO,00:00,24:00,1000,1000,Line 110 kV
 """
 
-_ACKNOWLEDGED = text(
-    "SELECT count(*) FROM delivery WHERE operation = 'ReceiveIndividualDataValue' AND state = 'AcknowledgedOK'"
-)
+_ACKNOWLEDGED = text("SELECT count(*) FROM delivery WHERE value_period IS NOT NULL AND state = 'AcknowledgedOK'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class Act:
         self._database = database
         self._town = region.town
         self._consents: dict[str, str] = {}
-        self._days = 0
+        self._acknowledged = 0
 
     def preparations(self) -> tuple[tuple[str, ...], ...]:
         """The operator's commands that enter PoDs, the grid's headroom and the customers' channel."""
@@ -63,13 +66,6 @@ class Act:
             (dso, "load-area", "import", str(headroom_file)),
             (dso, "channel", "bind", region.channel, "--certificate", certificate, "--name", "Town portal"),
         )
-
-    def import_values(self) -> None:
-        """Load curves of a year, once the PoDs are there."""
-        title = f"{self._region.place.city}: load curves of a year imported, PoDs"
-        with self._database.begin() as connection:
-            for pod in self._stage.each(title, self._town.pods, self._region.pods):
-                write_blocks(connection, self._town.blocks(pod))
 
     @contextmanager
     def channel(self) -> Iterator[CustomerChannel]:
@@ -98,7 +94,7 @@ class Act:
                 processing_details="Energy advice",
                 validated_at=now,
                 start=region.start,
-                end=region.end,
+                end=AGREED_UNTIL,
                 third_party=region.player.id,
             ),
             Authentication("eID", now),
@@ -107,29 +103,65 @@ class Act:
             self._consents[pod.pod] = acknowledgement.consent_id
 
     def agree(self) -> None:
-        """The player asks for all PoDs (DSO-REQ → DSO-CNF) and agrees on those confirmed (SRV-ACT-AGR)."""
+        """The player asks for all PoDs (DSO-REQ → DSO-CNF) and agrees on those confirmed, and on their sum."""
         query = "SELECT (SELECT count(*) FROM activation) + (SELECT count(*) FROM agreement)"
-        self._wait_for_player("activation and agreement, PoDs", query, self._region.pods + 1)
+        self._wait_for_player("activation and agreements, PoDs", query, self._region.pods + 2)
 
     def deliver(self, first: str, end: str) -> None:
-        """A message a local day, pushed and acknowledged (IND-DAT-VAL → IND-DAT-ACK)."""
-        self._stage.command(self._region.dso.name, "deliver", "--from", first, "--until", end)
-        days, before = (datetime.fromisoformat(end) - datetime.fromisoformat(first)).days, self._days
-        self._stage.wait(
-            f"{self._region.place.city}: days from {first} acknowledged",
-            lambda: self._number_acknowledged() - before,
-            days,
-        )
-        self._days += days
+        """Local days imported, each pushed as soon as it is complete, and acknowledged (IND-DAT-VAL → IND-DAT-ACK)."""
+        since, until = date.fromisoformat(first), date.fromisoformat(end)
+        days = [since + timedelta(days=number) for number in range((until - since).days)]
+        self._import_values(days)
+        self._wait_for_acknowledgements(f"days from {first}", len(days))
+
+    def change_clocks(self) -> None:
+        """The days around both clock changes, of each PoD and summed (IND-DAT-VAL, AGG-DAT-VAL and their ACKs).
+
+        What the player refuses once it asks for again, as a gap, and acknowledges then.
+        """
+        days = [day for change in CLOCK_CHANGES for day in change]
+        self._import_values(days)
+        self._wait_for_acknowledgements("days around both clock changes, and their sums", 2 * len(days))
+
+    def correct(self) -> None:
+        """One PoD's values of the day of 25 hours are corrected: a new version of them, and of the sum."""
+        if (day := self._region.corrected_day) is not None:
+            self._import_values([day], corrected=True)
+            self._wait_for_acknowledgements(f"correction of {day}, and of its sum", 2)
+
+    def _import_values(self, days: Sequence[date], *, corrected: bool = False) -> None:
+        """By the operator's command, from a file with a line for each PoD and day, or for the one that is corrected."""
+        dso = self._region.dso.name
+        file = Path(self._plan.folder) / f"values-{dso}.csv"
+        with file.open("w", encoding="utf-8", newline="") as opened:
+            writer = csv.writer(opened)
+            writer.writerow(("pod", "day", *range(1, _MOST_QUARTERS + 1)))
+            for pod in self._town.pods[:1] if corrected else self._town.pods:
+                for block in self._town.blocks(pod):
+                    if block.day in days:
+                        values = block.values + CORRECTION_WH if corrected else block.values
+                        texts = [kilo_text(value) for value in values.tolist()]
+                        writer.writerow((pod.pod, block.day, *texts, *[""] * (_MOST_QUARTERS - len(texts))))
+        imported = "values", "import", str(file), "--quantity", "EnergyConsumption", "--time-step", "PT15M"
+        self._stage.command(dso, *imported)
+        self._stage.command(dso, "deliver")
+
+    def _wait_for_acknowledgements(self, what: str, deliveries: int) -> None:
+        before = self._acknowledged
+        title = f"{self._region.place.city}: {what} acknowledged"
+        self._stage.wait(title, lambda: self._number_acknowledged() - before, deliveries)
+        self._acknowledged += deliveries
 
     def revoke(self, channel: CustomerChannel) -> Revocation:
-        """One customer revokes half way (CUS-CON-REV), and the player is told."""
-        return self._revoke(channel, "one customer revokes", self._town.pods[self._region.consenting // 2])
-
-    def revoke_part(self, channel: CustomerChannel) -> Revocation:
-        """The customer with several PoDs revokes the consent for the last of them, and keeps it for the others."""
-        last = self._town.pods[self._region.place.pods_of_first - 1]
-        return self._revoke(channel, "one customer revokes for one PoD of two", last)
+        """One customer revokes (CUS-CON-REV), for one PoD of two where it has two, and the player is told."""
+        pod, now = self._region.revoked_pod, datetime.now(UTC)
+        consent = self._consents.pop(pod.pod)
+        channel.revoke(consent, pod.customer_id, (pod.pod,), now, Authentication("eID", now))
+        revoked = "SELECT count(*) FROM consent WHERE revoked_at IS NOT NULL"
+        self._wait_for_player("one customer revokes for one PoD", revoked, 1)
+        with self._database.begin() as connection:
+            at = connection.execute(text("SELECT max(revoked_at) FROM consent_pod")).scalar_one()
+        return Revocation(pod, at)
 
     def lose_and_regain_consents(self, channel: CustomerChannel) -> None:
         """Everybody else revokes: the agreement is Suspended. One consents again: it stands (SRV-ACT-AGR, pushed)."""
@@ -141,15 +173,6 @@ class Act:
         self._wait_for_player("agreement suspended", states.format("Suspended"), 1)
         self._consent(channel, self._town.pods[:1])
         self._wait_for_player("agreement stands again", states.format("Validated"), 1)
-
-    def _revoke(self, channel: CustomerChannel, title: str, pod: TownPod) -> Revocation:
-        now = datetime.now(UTC)
-        consent = self._consents.pop(pod.pod)
-        channel.revoke(consent, pod.customer_id, (pod.pod,), now, Authentication("eID", now))
-        self._wait_for_player(title, "SELECT count(*) FROM consent WHERE revoked_at IS NOT NULL", 1)
-        with self._database.begin() as connection:
-            at = connection.execute(text("SELECT max(revoked_at) FROM consent_pod")).scalar_one()
-        return Revocation(pod, at)
 
     def _wait_for_player(self, title: str, query: str, wanted: int) -> None:
         file = self._plan.books(self._region.player)

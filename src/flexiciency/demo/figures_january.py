@@ -19,18 +19,26 @@ from flexiciency.demo.plan import Plan
 from flexiciency.store.database import Database
 from flexiciency.wire.addressing import CUSTOMER_CHANNEL_URN, MARKET_PLAYER_URN
 
-ACKNOWLEDGED = "SELECT coalesce(sum(s.count), 0) FROM series s JOIN message m ON m.id = s.message WHERE m.acknowledged"
-"""By a player: values."""
-ACKNOWLEDGED_AT_DSO = "SELECT coalesce(sum(value_count), 0) FROM delivery_pod WHERE status = 'OK'"
+ACKNOWLEDGED = (
+    "SELECT coalesce(sum(s.count), 0) FROM series s JOIN message m ON m.id = s.message "
+    "WHERE m.acknowledged AND NOT m.summed AND s.start >= ? AND s.start < ?"
+)
+"""By a player: values of [start, end), seconds since 1970."""
+ACKNOWLEDGED_AT_DSO = (
+    "SELECT coalesce(sum(dp.value_count), 0) FROM delivery_pod dp JOIN delivery d ON d.id = dp.delivery_id "
+    "WHERE dp.status = 'OK' AND d.operation = 'ReceiveIndividualDataValue' "
+    "AND d.value_period <@ tstzrange(:start, :end)"
+)
 _LATE = (
     "SELECT coalesce(sum(s.count), 0) FROM series s JOIN message m ON m.id = s.message "
-    "JOIN consent c ON c.pod = s.pod WHERE c.revoked_at IS NOT NULL AND m.received_at > c.revoked_at"
+    "JOIN consent c ON c.pod = s.source WHERE c.revoked_at IS NOT NULL AND m.received_at > c.revoked_at"
 )
 _PUSHED = "SELECT count(*) FROM message WHERE sender = ? AND reply IS NOT NULL"
 _OF_DSO = {
     "acknowledged": ACKNOWLEDGED_AT_DSO,
     "after_revocation": "SELECT coalesce(sum(dp.value_count), 0) FROM delivery d JOIN delivery_pod dp "
-    "ON dp.delivery_id = d.id JOIN pod p ON p.id = dp.pod_id WHERE p.pod = :pod AND d.sent_at > :revoked_at",
+    "ON dp.delivery_id = d.id JOIN pod p ON p.id = dp.pod_id WHERE p.pod = :pod AND d.sent_at > :revoked_at "
+    "AND d.operation = 'ReceiveIndividualDataValue'",
     "messages": "SELECT count(*) FROM message WHERE peer = ANY(:peers)",
     "verified": "SELECT count(*) FROM message WHERE peer = ANY(:peers) AND direction = 'in' AND verified",
     "refused": "SELECT count(*) FROM message WHERE direction = 'in' "
@@ -95,7 +103,7 @@ def january_figures(
         pods_confirmed=books.number(file, "SELECT count(*) FROM activation WHERE confirmed"),
         pods_refused=sum(refused.values()),
         refusal_reasons=dict(refused),
-        values_acknowledged_by_player=books.number(file, ACKNOWLEDGED),
+        values_acknowledged_by_player=books.number(file, ACKNOWLEDGED, *map(epoch, region.period)),
         values_acknowledged_at_dso=dso["acknowledged"],
         values_stopped=sum(
             len(block.values)
@@ -114,6 +122,8 @@ def january_figures(
 def _of_dso(database: Database, region: Region, revocation: Revocation, stop: Stop) -> dict[str, int]:
     """What the DSO's database says; its evidence has every message both ways."""
     named = {
+        "start": region.period[0],
+        "end": region.period[1],
         "pod": revocation.pod.pod,
         "revoked_at": revocation.at,
         "peers": [MARKET_PLAYER_URN + region.player.id, CUSTOMER_CHANNEL_URN + region.channel],

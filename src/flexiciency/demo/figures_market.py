@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import text
 
+from flexiciency.contract.series import epoch
 from flexiciency.demo import books
 from flexiciency.demo.exchanged import TABLE_4, Exchanged, objects_exchanged
 from flexiciency.demo.figures_january import ACKNOWLEDGED, ACKNOWLEDGED_AT_DSO, Stop
@@ -89,8 +90,12 @@ def market_figures(plan: Plan, databases: Mapping[str, Database], stop: Stop) ->
         market_place_messages_while_stopped=counts["messages"],
         publications_attempted_meanwhile=sum(books.number(plan.books(each.player), _ATTEMPTS) for each in plan.regions),
         matched_after_restart=counts["matched_after_restart"],
-        second_country_values_acknowledged=_number(databases[region.dso.name], ACKNOWLEDGED_AT_DSO),
-        second_country_values_acknowledged_by_player=books.number(plan.books(region.player), ACKNOWLEDGED),
+        second_country_values_acknowledged=_number(
+            databases[region.dso.name], ACKNOWLEDGED_AT_DSO, start=region.period[0], end=region.period[1]
+        ),
+        second_country_values_acknowledged_by_player=books.number(
+            plan.books(region.player), ACKNOWLEDGED, *map(epoch, region.period)
+        ),
         second_country_values_due=sum(
             len(block.values)
             for pod in town.pods

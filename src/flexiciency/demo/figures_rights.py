@@ -8,7 +8,7 @@ from flexiciency.demo.plan import Plan
 # Of a PoD, after the first revocation of another.
 _AFTER = (
     "SELECT coalesce(sum(s.count), 0) FROM series s JOIN message m ON m.id = s.message "
-    "WHERE s.pod = ? AND m.received_at > (SELECT min(revoked_at) FROM consent WHERE pod = ?)"
+    "WHERE s.source = ? AND m.received_at > (SELECT min(revoked_at) FROM consent WHERE pod = ?)"
 )
 
 

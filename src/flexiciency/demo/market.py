@@ -1,6 +1,7 @@
 """The acts at the Market Place: described, enrolled at, offered and subscribed, matched, validated; then stopped."""
 
 import json
+from collections.abc import Iterator
 
 from sqlalchemy import TextClause, text
 
@@ -57,8 +58,9 @@ class Market:
         self._stage.commands("Market players approved", [self._approval(player) for player in players])
 
     def offer(self) -> None:
-        """MKP-SRV-OFF: the load curves of each town, by its DSO's CLI."""
-        self._stage.commands("Services offered", [self._offer(region) for region in self._plan.regions])
+        """MKP-SRV-OFF: the load curves of each town, and their sum, by its DSO's CLI."""
+        offers = [offer for region in self._plan.regions for offer in _offers(region)]
+        self._stage.commands("Services offered", offers)
 
     def match(self) -> None:
         """The players' subscriptions, and the B2B-SRV-SUB that both parties of each match are told of and validate."""
@@ -101,16 +103,6 @@ class Market:
         fingerprint = self._plan.identity(party.name).fingerprint
         return MARKET_PLACE, "market-place", "approve", party.id, "--fingerprint", fingerprint
 
-    def _offer(self, region: Region) -> tuple[str, ...]:
-        place = region.place
-        return (
-            region.dso.name, "player", "offer", "--type", "IndividualDataProvision",
-            "--description", f"Load curves of {place.city}", "--usage", "As the customer has consented to",
-            "--level", "None", "--quantity", "EnergyConsumption", "--step", "PT15M",
-            "--from", "2025-01-01", "--until", "2026-01-01",
-            "--country", place.country, "--city", place.city, "--consent",
-        )  # fmt: skip
-
     def _of_both(self, of_player: str) -> int:
         dsos = sum(self._number(region.dso.name, _VALIDATED) for region in self._plan.regions)
         return dsos + self._of_players(of_player)
@@ -121,3 +113,21 @@ class Market:
     def _number(self, name: str, query: TextClause) -> int:
         with self._databases[name].begin() as connection:
             return int(connection.execute(query).scalar_one())
+
+
+def _offers(region: Region) -> Iterator[tuple[str, ...]]:
+    """The DSO's commands: load curves of those who consent, and the sum of the whole town, for which nobody need."""
+    place = region.place
+    details = (
+        "--quantity", "EnergyConsumption", "--step", "PT15M", "--from", "2025-01-01", "--until", "2026-01-01",
+        "--country", place.country, "--city", place.city,
+    )  # fmt: skip
+    offer = region.dso.name, "player", "offer"
+    yield (
+        *offer, "--type", "IndividualDataProvision", "--description", f"Load curves of {place.city}",
+        "--usage", "As the customer has consented to", "--level", "None", *details, "--consent",
+    )  # fmt: skip
+    yield (
+        *offer, "--type", "AggregatedDataProvision", "--description", f"Load of {place.city}",
+        "--usage", "Planning", "--level", "City", "--method", "Sum", *details, "--no-consent",
+    )  # fmt: skip

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from flexiciency.contract.series import Quantity
-from flexiciency.demo.parties import MARKET_PLACE, Party, Region, Wish
+from flexiciency.demo.parties import CLOCK_CHANGES, MARKET_PLACE, Party, Region, Wish
 from flexiciency.demo.town import LINDENAU, MONTE_CLARO
 from flexiciency.wire.authority import Authority
 from flexiciency.wire.identity import Identity
@@ -56,17 +56,27 @@ class Plan:
         """The January act in Austria; its player wants generation too, which nobody offers."""
         return Region(
             LINDENAU, DSO_AT, PLAYER_AT, "portal-at",
-            (Wish(Quantity.ENERGY_CONSUMPTION, LINDENAU), Wish(Quantity.ENERGY_GENERATION, LINDENAU)),
+            (
+                Wish(Quantity.ENERGY_CONSUMPTION, LINDENAU),
+                Wish(Quantity.ENERGY_CONSUMPTION, LINDENAU, summed=True),
+                Wish(Quantity.ENERGY_GENERATION, LINDENAU),
+            ),
             self.pods, self.consenting, self.first_day, self.revocation_day, self.end_day,
+            corrected_day=CLOCK_CHANGES[1][1],
         )  # fmt: skip
 
     @property
     def spring(self) -> Region:
-        """The short act in Portugal, over the day on which the clocks change; its player wants Austrian data later."""
+        """The short act in Portugal, just before the clocks change; its player wants Austrian data later."""
         return Region(
             MONTE_CLARO, DSO_PT, PLAYER_PT, "portal-pt",
-            (Wish(Quantity.ENERGY_CONSUMPTION, MONTE_CLARO), Wish(Quantity.ENERGY_CONSUMPTION, LINDENAU, late=True)),
-            6, 6, "2025-03-29", "2025-03-31", "2025-04-01",
+            (
+                Wish(Quantity.ENERGY_CONSUMPTION, MONTE_CLARO),
+                Wish(Quantity.ENERGY_CONSUMPTION, MONTE_CLARO, summed=True),
+                Wish(Quantity.ENERGY_CONSUMPTION, LINDENAU, late=True),
+            ),
+            6, 6, "2025-03-27", "2025-03-28", "2025-03-29",
+            refused_day=CLOCK_CHANGES[1][1],
         )  # fmt: skip
 
     @property

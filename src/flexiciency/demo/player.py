@@ -8,7 +8,7 @@ values it is pushed and acknowledges them. Ends on SIGTERM.
 import signal
 import sys
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from urllib.parse import urljoin
@@ -28,17 +28,19 @@ from flexiciency.client import (
     PodStatus,
     Proposal,
     Quantity,
+    Reason,
     Received,
     Selection,
     Sender,
     TimeStep,
 )
 from flexiciency.contract.catalogue import B2B, MARKET_PLACE
+from flexiciency.contract.series import epoch
 from flexiciency.demo import books, parties
 from flexiciency.demo.books import Books, Stopped
-from flexiciency.demo.parties import Region
+from flexiciency.demo.parties import AGREED_UNTIL, CLOCK_CHANGES, Region
 from flexiciency.demo.plan import Plan
-from flexiciency.demo.seat import Seat
+from flexiciency.demo.seat import Agreed, Seat
 from flexiciency.domain.values import local_day
 from flexiciency.wire.identity import fingerprint_of
 
@@ -52,6 +54,8 @@ class Player:
         self._id = region.player.id
         self._identity = plan.identity(region.player.name)
         self._books = Books(plan.books(region.player))
+        self._agreement = ""
+        self._refused = False
 
     def run(self) -> None:
         """Until SIGTERM."""
@@ -83,6 +87,7 @@ class Player:
                 consent_revoked=self._revoked,
                 agreement_changed=self._agreement_changed,
                 values_arrived=self._books.store_values,
+                aggregates_arrived=self._books.store_sums,
             ),
             {MARKET_PLACE_URN: place, dso.registration.id: Sender(dso.registration.role, _fingerprints(dso))},
             settings=ListenerSettings(public_url=plan.base_url(name)),
@@ -92,7 +97,7 @@ class Player:
 
     def _use(self, seat: Seat, dso: Enrolment) -> None:
         """The subscription, once both parties have validated it: activation, agreement, values."""
-        subscription, service = seat.validated(dso.registration.id)
+        agreed = seat.validated(dso.registration.id)
         # One gateway answers on all of its interfaces side by side; MPL-ADD has the address of one.
         url = urljoin(dso.locations[0].uri, B2B)
         with MarketPlayer(
@@ -100,7 +105,7 @@ class Player:
             provider_fingerprints=_fingerprints(dso),
         ) as provider:  # fmt: skip
             try:
-                self._activate(provider, subscription, service)
+                self._activate(provider, agreed)
                 while True:
                     self._acknowledge(provider)
                     seat.subscribe_late()
@@ -128,12 +133,12 @@ class Player:
     def _agreement_changed(self, received: Received[Agreement]) -> None:
         self._books.write("INSERT INTO agreement_state VALUES (?)", received.content.status)
 
-    def _activate(self, dso: MarketPlayer, subscription: str, service: str) -> None:
+    def _activate(self, dso: MarketPlayer, agreed: Agreed) -> None:
         region, count = self._region, "SELECT count(*) FROM consent"
         while books.number(self._plan.books(region.player), count) < region.consenting:
             self._books.wait()
         wanted = _wanted(region)
-        confirmation = dso.request_activation(service, [pod.pod for pod in region.town.pods], wanted)
+        confirmation = dso.request_activation(agreed.curves, [pod.pod for pod in region.town.pods], wanted)
         if served := confirmation.selection:
             self._books.write("INSERT INTO narrowed VALUES (?, ?)", wanted.time_step.value, served.time_step.value)
         for pod in confirmation.confirmed:
@@ -146,14 +151,34 @@ class Player:
                 data_details="Quarter-hour consumption",
                 processing_details="Energy advice",
                 start=region.start,
-                end=region.end,
-                service_description_id=service,
-                subscription_id=subscription,
+                end=AGREED_UNTIL,
+                service_description_id=agreed.curves,
+                subscription_id=agreed.subscription,
                 request_id=confirmation.request_id,
             )
         )
         self._books.write("INSERT INTO agreement VALUES (?, ?)", agreement.id, agreement.status)
+        self._agreement = agreement.id
+        self._activate_sums(dso, agreed)
         self._ask_grid(dso)
+
+    def _activate_sums(self, dso: MarketPlayer, agreed: Agreed) -> None:
+        """The sum of the whole town, whoever consents (DSO-REQ → DSO-CNF, SRV-ACT-AGR)."""
+        pods = tuple(pod.pod for pod in self._region.town.pods)
+        confirmation = dso.request_activation(agreed.sums, pods)
+        agreement = dso.propose_agreement(
+            Proposal(
+                pods=pods,
+                data_details="Quarter-hour consumption of the town",
+                processing_details="Planning",
+                start=CLOCK_CHANGES[0][0],
+                end=AGREED_UNTIL,
+                service_description_id=agreed.sums,
+                subscription_id=agreed.subscription,
+                request_id=confirmation.request_id,
+            )
+        )
+        self._books.write("INSERT INTO agreement VALUES (?, ?)", agreement.id, agreement.status)
 
     def _ask_grid(self, dso: MarketPlayer) -> None:
         """TECH-FLEX-REQ: an hour of charging and an hour of feeding in (TECH-FLEX-RESP says how much of it)."""
@@ -165,19 +190,42 @@ class Player:
             self._books.write("INSERT INTO validation VALUES (?, ?)", str(answer.factor), answer.limiting_element)
 
     def _acknowledge(self, dso: MarketPlayer) -> None:
-        """IND-DAT-ACK for each stored message."""
-        for identifier, message_id in self._books.rows("SELECT id, message_id FROM message WHERE NOT acknowledged"):
-            pods = self._books.rows("SELECT DISTINCT pod FROM series WHERE message = ?", identifier)
-            dso.acknowledge_values(
-                identifier, {pod: PodStatus("OK") for (pod,) in pods}, relates_to=message_id, at=datetime.now(UTC)
-            )
+        """IND-DAT-ACK or AGG-DAT-ACK for each stored message."""
+        unanswered = "SELECT id, message_id, summed FROM message WHERE NOT acknowledged"
+        for identifier, message_id, summed in self._books.rows(unanswered):
+            sources = self._books.rows("SELECT source, min(start) FROM series WHERE message = ? GROUP BY 1", identifier)
+            statuses = {source: self._status(source, int(start)) for source, start in sources}
+            acknowledge = dso.acknowledge_aggregates if summed else dso.acknowledge_values
+            acknowledge(identifier, statuses, relates_to=message_id, at=datetime.now(UTC))
             self._books.write("UPDATE message SET acknowledged = 1 WHERE id = ?", identifier)
+            if self._region.refused_day and any(status.status == "KO" for status in statuses.values()):
+                self._ask_again(dso, self._region.refused_day)
+
+    def _status(self, source: str, start: int) -> PodStatus:
+        """OK, but of one PoD on one day the first time."""
+        region = self._region
+        if self._refused or region.refused_day is None or source != region.town.pods[0].pod:
+            return PodStatus("OK")
+        first, _ = local_day(region.refused_day, region.place.zone)
+        if start != epoch(first):
+            return PodStatus("OK")
+        self._refused = True
+        return PodStatus("KO", reason=Reason("NotStored", "Our own database lost them."))
+
+    def _ask_again(self, dso: MarketPlayer, day: date) -> None:
+        """What the gap report says that we refused is asked for once more (ReadGapReport, RequestMissingValues)."""
+        start, end = local_day(day, self._region.place.zone)
+        report = dso.read_gap_report(self._agreement, start, end)
+        pods = [gap.source for gap in report.gaps if gap.cause == "RefusedByReceiver"]
+        for pod in pods:
+            self._books.write("INSERT INTO gap VALUES (?, ?)", pod, str(day))
+        dso.request_missing_values(self._agreement, start, end, pods)
 
 
 def _wanted(region: Region) -> Selection:
     """Values finer than the service has them: the DSO narrows that, and says so."""
     start, _ = local_day(region.start, region.place.zone)
-    end, _ = local_day(region.end, region.place.zone)
+    end, _ = local_day(AGREED_UNTIL, region.place.zone)
     return Selection(quantity=Quantity.ENERGY_CONSUMPTION, start=start, end=end, time_step=TimeStep.PT10M)
 
 

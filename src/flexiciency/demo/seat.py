@@ -1,6 +1,7 @@
 """The seat of the demo's market player at the Market Place: what it says there, and what it learns."""
 
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from flexiciency.client import (
@@ -34,6 +35,15 @@ _AGAIN = 1.0
 
 class NoDso(GatewayError):  # noqa: N818  named like the coded errors
     """The Market Place did not name one DSO for a point of delivery."""
+
+
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """A B2B-SRV-SUB that both have validated, and its services: load curves, and their sum."""
+
+    subscription: str
+    curves: str
+    sums: str
 
 
 class Seat:
@@ -71,18 +81,23 @@ class Seat:
                 subscription = self._place.publish_subscription(_subscription(self._region, wish))
                 self._books.write("INSERT INTO attempt VALUES (?, ?, 1)", subscription.id, time.time())
 
-    def validated(self, provider: str) -> tuple[str, str]:
-        """Validate what the Market Place matched with this provider; its ids, and its service's, once both have."""
+    def validated(self, provider: str) -> Agreed:
+        """Validate what the Market Place matched with this provider; what it is once both have."""
         ours: set[tuple[str, str]] = set()
-        of_provider = "SELECT id, version, status, service FROM b2b WHERE provider = ?"
+        of_provider = "SELECT id, version, status FROM b2b WHERE provider = ?"
         while True:
-            for identifier, version, status, service in self._books.rows(of_provider, provider):
+            for identifier, version, status in self._books.rows(of_provider, provider):
                 if status == "Validated":
-                    return identifier, service
+                    return self._agreed(identifier)
                 if status == "Proposed" and (identifier, version) not in ours:
                     ours.add((identifier, version))
                     self._books.store_b2b(self._place.validate_b2b_subscription(identifier))
             self._books.wait()
+
+    def _agreed(self, identifier: str) -> Agreed:
+        descriptions = self._place.read_b2b_subscription(identifier).descriptions
+        services = {self._place.read_description(one).aggregation_level: one for one in descriptions}
+        return Agreed(identifier, services["None"], services["City"])
 
     def subscribe_late(self) -> None:
         """Try to publish what is late: the same message again and again, until the Market Place is back."""
@@ -124,14 +139,15 @@ def _enrolment(plan: Plan, region: Region) -> Enrolment:
 
 def _subscription(region: Region, wish: Wish) -> ServiceSubscription:
     return ServiceSubscription(
-        service_type="IndividualDataProvision",
+        service_type="AggregatedDataProvision" if wish.summed else "IndividualDataProvision",
         requester=region.player.id,
         details=(
             ServiceDescription(
                 short_description=f"{wish.quantity} in {wish.place.city}, every quarter of an hour",
                 usage_details="Energy advice",
-                customer_consent_mandatory=True,
-                aggregation_level="None",
+                customer_consent_mandatory=not wish.summed,
+                aggregation_level="City" if wish.summed else "None",
+                aggregation_method="Sum" if wish.summed else None,
                 quantity=wish.quantity,
                 period=_YEAR,
                 localization=ServiceLocalization(countries=(wish.place.country,), cities=(wish.place.city,)),

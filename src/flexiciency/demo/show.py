@@ -27,7 +27,7 @@ def _objects(told: Figures) -> Table:
 
 
 def _happened(told: Figures, picture: Path) -> Table:
-    january, market, rights = told.january, told.market, told.rights
+    january, market, rights, clock = told.january, told.market, told.rights, told.clock
     reasons = ", ".join(f"{code} {count}" for code, count in january.refusal_reasons.items())
     table = Table(title="What happened", title_justify="left", show_header=False)
     for name, value in (
@@ -49,6 +49,11 @@ def _happened(told: Figures, picture: Path) -> Table:
         ("values acknowledged in the second country", f"{market.second_country_values_acknowledged:,}"),
         ("values of a PoD revoked alone, then", rights.partly_revoked_values_after),
         ("values of the PoD beside it, then", rights.partly_revoked_values_kept),
+        ("values around the clock changes", _by_country(clock.clock_change_values_acknowledged)),
+        ("sums around the clock changes", _by_country(clock.clock_change_sums_acknowledged)),
+        ("largest difference there", f"{clock.clock_change_kwh_difference:g} kWh"),
+        ("values corrected, and sums", f"{clock.corrected_values_acknowledged}, {clock.corrected_sums_acknowledged}"),
+        ("values refused, then sent again", f"{clock.gap_values_refused}, {clock.gap_values_sent_again}"),
         ("selection narrowed", rights.narrowed_time_step),
         ("agreement without consent, then with", ", ".join(rights.agreement_states)),
         ("flexibility request curtailed", f"to {rights.curtailment_factor:.2%} by {rights.limiting_element}"),
@@ -57,3 +62,7 @@ def _happened(told: Figures, picture: Path) -> Table:
     ):
         table.add_row(name, str(value))
     return table
+
+
+def _by_country(counts: dict[str, int]) -> str:
+    return ", ".join(f"{country} {count:,}" for country, count in counts.items())

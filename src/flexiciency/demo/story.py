@@ -21,6 +21,7 @@ from sqlalchemy import make_url, text
 from flexiciency.client import Counts
 from flexiciency.demo.act import Act, Revocation
 from flexiciency.demo.figures import Figures
+from flexiciency.demo.figures_clock import clock_figures
 from flexiciency.demo.figures_january import Stop, draw, january_figures
 from flexiciency.demo.figures_market import market_figures
 from flexiciency.demo.figures_rights import rights_figures
@@ -96,19 +97,18 @@ class _Story:
                 january_figures(plan, self._databases[plan.january.dso.name], counts, revocation, stop),
                 market_figures(plan, self._databases, stop),
                 rights_figures(plan),
+                clock_figures(plan, self._databases),
                 round(time.monotonic() - began, 1),
             )
 
     def _prepare(self) -> None:
-        """What the DSOs' operators enter of their own: PoDs, channels, values."""
+        """What the DSOs' operators enter of their own: PoDs, headroom, channels."""
         acts = self._january, self._spring
         commands = [command for act in acts for command in act.preparations()]
         self._stage.commands("PoDs and customers' channels, by CLI", commands)
-        for act in acts:
-            act.import_values()
 
     def _play_january(self) -> tuple[Counts, Revocation]:
-        """31 days, and one customer who revokes half way."""
+        """31 days, and one customer who revokes half way; then both clock changes, and a correction."""
         plan, act = self._plan, self._january
         with act.channel() as channel:
             act.give_consents(channel)
@@ -116,17 +116,20 @@ class _Story:
             act.deliver(plan.first_day, plan.revocation_day)
             revocation = act.revoke(channel)
             act.deliver(plan.revocation_day, plan.end_day)
+            act.change_clocks()
+            act.correct()
             return channel.statistics, revocation
 
     def _play_spring(self) -> None:
-        """A few days in another country, one an hour short; consents go, first in part, and one comes back."""
+        """Two days in another country, and both clock changes; consents go, first in part, and one comes back."""
         act, region = self._spring, self._plan.spring
         with act.channel() as channel:
             act.give_consents(channel)
             act.agree()
             act.deliver(region.first_day, region.revocation_day)
-            act.revoke_part(channel)
+            act.revoke(channel)
             act.deliver(region.revocation_day, region.end_day)
+            act.change_clocks()
             act.lose_and_regain_consents(channel)
 
 
