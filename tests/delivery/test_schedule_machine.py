@@ -187,12 +187,11 @@ class Machine(RuleBasedStateMachine):
             self.pushed[*place, self.versions[place]] += 1
 
     def _had(self, number: int, offset: int) -> int:
-        """Up to which version its values were delivered."""
+        """Up to which version its values were delivered, pushed or in an answer."""
         with self.database.begin() as connection:
             found = connection.execute(text(
                 "SELECT coalesce(max(dp.version), 0) FROM delivery d JOIN delivery_pod dp ON dp.delivery_id = d.id "
-                "JOIN pod p ON p.id = dp.pod_id WHERE p.pod = :pod AND d.value_period @> cast(:at AS timestamptz) "
-                "AND d.operation = 'ReceiveIndividualDataValue'"
+                "JOIN pod p ON p.id = dp.pod_id WHERE p.pod = :pod AND d.value_period @> cast(:at AS timestamptz)"
             ), {"pod": pod_name(number), "at": local_day(FIRST + timedelta(offset), ZONE)[0]})  # fmt: skip
             return int(found.scalar_one())
 
