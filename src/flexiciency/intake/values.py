@@ -159,7 +159,7 @@ class _Import:
 
     def _reported(self, position: int) -> tuple[list[Rejected], list[Rejected]]:
         """Rejected rows up to a line, and the others."""
-        self._rejected += self._collector.rejected
+        self._rejected = sorted(self._rejected + self._collector.rejected, key=lambda one: one.line)
         self._collector.rejected = []
         return (
             [one for one in self._rejected if one.line <= position],
