@@ -12,6 +12,9 @@ import pytest
 from flexiciency.contract.series import Quality, Quantity, TimeStep
 from flexiciency.errors import FileChanged, FileInvalid, StateConflict
 from flexiciency.intake import values as importing
+from flexiciency.intake.cells import Options
+from flexiciency.intake.formats import FileSource
+from flexiciency.intake.opened import OpenedFile
 from flexiciency.intake.rejected import Code, Rejected, Report
 from flexiciency.intake.source import LoadCurve
 from flexiciency.intake.values import import_values
@@ -109,12 +112,10 @@ def test_duplicates_that_are_far_apart_do_not_correct_each_other(
     add_pods(database, *names)
     rows = [row for name in names for row in day_of(name)]
     again = [(names[0], str(rows[5][1]), 0.005), (names[0], str(rows[6][1]), 99)]
-    hours = [(names[0], DAY, [1.0] * 96)]
     file = long(tmp_path / "a.csv", *rows, *again)
     assert counts(imported(database, file)) == (6, 0, 1, 1)
     assert rejected(file) == [(579, "", "DuplicateContradicts")]
     assert stored(database, names[0])[DAY] == [*range(96)]
-    assert hours
 
 
 def test_a_part_of_a_day_in_another_step_replaces_nothing(database: Database, pod: str, tmp_path: Path) -> None:
@@ -195,9 +196,10 @@ def test_days_that_are_open_when_it_stops_are_read_again(database: Database, pod
     report = Report(tmp_path / "report.csv")
     with pytest.raises(KeyboardInterrupt):
         import_values(database, source, report, lambda _row: None)
-    assert len(stored(database, pod)) == 2
+    assert len(stored(database, pod)) == 4
+    assert not report.file.exists()
     source.stop_after = None
-    assert counts(import_values(database, source, report, lambda _row: None)) == (7, 0, 2, 1)
+    assert counts(import_values(database, source, report, lambda _row: None)) == (7, 0, 4, 1)
     assert source.asked == [0, 0]
     assert stored(database, pod)[date(2026, 1, 1)][:8] == [-1, 1, 1, 1, 1, 1, -1, -1]
 
@@ -218,22 +220,22 @@ def test_what_a_stopped_import_reported_too_early_is_not_reported_twice(
 
 
 @pytest.mark.usefixtures("small")
-def test_too_many_open_days_are_stored_as_they_are(
-    database: Database, pod: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_too_many_open_days_are_stored_as_they_are_and_completed(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(importing, "OPEN_DAYS", 3)
-    halves = [
+    add_pods(database, "OPEN", zone="UTC")
+    halves: list[LoadCurve | Rejected] = [
         LoadCurve(
-            line, pod, Quantity.ENERGY_CONSUMPTION, TimeStep.PT1H,
-            datetime(2025, 1, 1 + day, 11 * half, tzinfo=UTC) - timedelta(hours=1), np.full(12, day), lines=None,
+            1 + 8 * half + day, "OPEN", Quantity.ENERGY_CONSUMPTION, TimeStep.PT1H,
+            datetime(2025, 1, 1 + day, 12 * half, tzinfo=UTC), np.full(12, day),
         )
-        for line, (half, day) in enumerate(((half, day) for half in range(2) for day in range(8)), start=1)
+        for half in range(2)
+        for day in range(8)
     ]  # fmt: skip
-    halves = [half for half in halves if half.start != datetime(2025, 1, 1, 10, tzinfo=UTC)]
-    ended = import_values(database, Source([*halves], b"open days"), Report(tmp_path / "r"), lambda _row: None)
-    assert ended.row.new == 8
-    assert ended.row.corrected >= 4
-    assert all(-1 not in values[:23] for day, values in stored(database, pod).items() if day != date(2025, 1, 1))
+    ended = import_values(database, Source(halves, b"open days"), Report(tmp_path / "r"), lambda _row: None)
+    assert counts(ended) == (8, 8, 0, 0)
+    assert [values for _, values in stored(database, "OPEN").items()] == [[day] * 24 for day in range(8)]
 
 
 @pytest.mark.usefixtures("small")
@@ -273,10 +275,6 @@ def test_a_file_that_changes_while_it_is_read_ends_the_import(
 ) -> None:
     days = [DAY + timedelta(days=number) for number in range(6)]
     file = wide(tmp_path / f"{how}.csv", *((pod, day, [1.0] * 96) for day in days))
-    from flexiciency.intake.cells import Options
-    from flexiciency.intake.formats import FileSource
-    from flexiciency.intake.opened import OpenedFile
-
     with OpenedFile(file) as opened, pytest.raises(FileChanged, match="changed while it was read") as refused:
         import_values(database, FileSource(opened, Options()), report_of(file), lambda _row: _disturb(file, how))
     assert "Stored are 2 new days, 0 corrected and 0 known ones, all up to line 3" in refused.value.message
