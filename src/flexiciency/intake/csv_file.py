@@ -1,7 +1,6 @@
 """Lines of a CSV file as cells. UTF-8 with or without BOM; line ends of any kind, mixed too; a record is a line."""
 
 import csv
-import io
 from collections.abc import Iterator
 
 from flexiciency.errors import FileInvalid
@@ -20,9 +19,7 @@ class CsvFile:
         self._delimiter = delimiter
         if b"\x00" in opened.start():
             raise FileInvalid(f"{opened.path} is UTF-16 or no text. Write it in UTF-8.")
-        # What is not UTF-8 becomes surrogates, so that its line can be named; see `_cells`.
-        text = io.TextIOWrapper(opened.unpacked, encoding="utf-8-sig", errors="surrogateescape", newline="")
-        self._text = text
+        text = opened.text()
         self._lines = enumerate(iter(lambda: text.readline(LINE_CHARACTERS), ""), start=1)
         self.header = self._read_header()
 
@@ -74,6 +71,8 @@ class CsvFile:
             return line.rstrip("\r\n").split(self._delimiter)
         try:
             # Line by line: else a quote that is not closed would swallow the lines behind it.
-            return next(csv.reader([line.rstrip("\r\n")], delimiter=self._delimiter, strict=True))
+            return next(
+                csv.reader([line.rstrip("\r\n")], delimiter=self._delimiter, skipinitialspace=True, strict=True)
+            )
         except csv.Error as error:
             return Rejected(number, None, Code.CELL_INVALID, f"quotes: {error}")
