@@ -87,6 +87,14 @@ def test_good_rows_of_a_bad_file_are_stored_and_the_others_reported(
     assert len(rejected(file)) == 3
 
 
+@pytest.mark.parametrize("name", ["two words", "nul\x00", "x" * 65, "ä"])
+def test_what_can_be_no_pod_is_unknown(database: Database, tmp_path: Path, name: str) -> None:
+    padding = [("noone", f"2025-01-{number:02d}T00:00Z", 1) for number in range(1, 32)] * 10
+    file = long(tmp_path / "a.csv", *padding, (name, "2025-01-15T00:00Z", 1))
+    assert counts(imported(database, file)) == (0, 0, 0, 311)
+    assert rejected(file)[-1] == (312, "", "PodUnknown")
+
+
 def test_the_other_half_of_a_day_completes_it(database: Database, pod: str, tmp_path: Path) -> None:
     rows = day_of(pod)
     assert counts(imported(database, long(tmp_path / "a.csv", *rows[:48]))) == (1, 0, 0, 0)

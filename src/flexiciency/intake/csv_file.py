@@ -21,6 +21,7 @@ class CsvFile:
             raise FileInvalid(f"{opened.path} is UTF-16 or no text. Write it in UTF-8.")
         text = opened.text()
         self._lines = enumerate(iter(lambda: text.readline(LINE_CHARACTERS), ""), start=1)
+        self._line = ""
         self.header = self._read_header()
 
     def need(self, names: set[str]) -> None:
@@ -33,10 +34,16 @@ class CsvFile:
         """Where a column is in its row; -1 where there is none, behind the row that is."""
         return self.header.index(name) if name in self.header else -1
 
+    def cell_of(self, name: str) -> str:
+        """A cell of the line read last, as far as can be told: also of one that is rejected."""
+        cells, place = self._line.rstrip("\r\n").split(self._delimiter), self.place(name)
+        return cells[place].strip().strip('"') if place < len(cells) else ""
+
     def rows(self, after: int) -> Iterator[tuple[int, list[str]] | Rejected]:
         """Line and cells of each line after this one that is not blank. Raises FileInvalid, FileBroken."""
         for number, line in self._lines:
             if number > after and not line.isspace():
+                self._line = line
                 cells = self._cells(number, line)
                 yield cells if isinstance(cells, Rejected) else (number, cells)
 

@@ -52,7 +52,7 @@ def lock(pods: Iterable[str], requester_id: str | None = None, *, suspended_only
 
 
 def lock_imported() -> Query:
-    """As `lock`, of the PoDs that `store.pods.import_pods` has imported in this transaction."""
+    """As `lock`, of the PoDs that `store.pods.store_staged` has stored in this transaction."""
     return Query(_LOCK_IMPORTED, {})
 
 
