@@ -29,7 +29,7 @@ from flexiciency.services.replies import B2B as TYPES
 from flexiciency.soap.endpoint import Call, Speaker
 from flexiciency.store import agreement_standing, agreements, tables
 from flexiciency.store.database import Database
-from flexiciency.store.pods import PodRecord, import_pods
+from flexiciency.store.pods import PodRecord, stage, store_staged
 from flexiciency.store.release import Asked, release
 from flexiciency.store.transaction import transaction
 from tests import messages
@@ -206,7 +206,8 @@ class Machine(RuleBasedStateMachine):
         """Master data of some PoDs, as `pods import` does it."""
         records = [record for pod in pods for record in self._records(pod)]
         with transaction(self.database) as tx:
-            import_pods(tx, records)
+            stage(tx, enumerate(records))
+            store_staged(tx)
             (concerned,) = tx.read(agreement_standing.lock_imported())
             settle(tx, concerned, datetime.now(UTC))
 

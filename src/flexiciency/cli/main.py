@@ -80,11 +80,11 @@ try:
         directory,
         flexibility,
         gateway,
+        intake,
         market_place,
         operator,
         records,
         validations,
-        values,
     )
 except ModuleNotFoundError as missing:
     if (missing.name or "").startswith("flexiciency"):
@@ -101,7 +101,7 @@ else:
     gateway.register(cli)
     parts = (
         operator.PARTS, records.PARTS, market_place.PARTS, directory.PARTS, consents.PARTS, agreements.PARTS,
-        flexibility.PARTS, validations.PARTS, activations.PARTS, values.PARTS,
+        flexibility.PARTS, validations.PARTS, activations.PARTS, intake.PARTS,
     )  # fmt: skip
     for name, part in {name: part for group in parts for name, part in group.items()}.items():
         cli.add_typer(part, name=name)

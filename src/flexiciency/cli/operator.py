@@ -1,28 +1,23 @@
-"""The operator's facts: `flexiciency database | registration | channel | service | subscription | pods`."""
+"""The operator's facts: `flexiciency database | registration | channel | service | subscription`."""
 
-import csv
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
-from zoneinfo import available_timezones
 
 import typer
 from sqlalchemy import Connection
 
 from flexiciency.cli import opening
 from flexiciency.cli.certificates import describe, load
-from flexiciency.cli.entered import ADDRESS, COUNTRY, IDENTIFIER, PLACE_NAME, POD, TEXT, Kind
+from flexiciency.cli.entered import ADDRESS, IDENTIFIER, PLACE_NAME, TEXT
 from flexiciency.cli.output import Json, done, show
 from flexiciency.config import Settings
 from flexiciency.contract.series import Quantity, TimeStep
 from flexiciency.domain.registration import IN_DIRECTORY
-from flexiciency.errors import FileInvalid, IdentifierTaken
-from flexiciency.store import agreement_standing, directory
+from flexiciency.errors import IdentifierTaken
+from flexiciency.store import directory
 from flexiciency.store.directory import CompanyType, Registration, Role, Service, Subscription
-from flexiciency.store.pods import PodRecord, import_pods
-from flexiciency.store.transaction import transaction
 from flexiciency.wire.identity import fingerprint_of
 
 database = typer.Typer(no_args_is_help=True, help="The database.")
@@ -30,14 +25,12 @@ registration = typer.Typer(no_args_is_help=True, help="Registrations (MPL-REG) w
 channel = typer.Typer(no_args_is_help=True, help="Customers' channels that may use B2C.")
 service = typer.Typer(no_args_is_help=True, help="Services of this provider (MKP-SRV-DES).")
 subscription = typer.Typer(no_args_is_help=True, help="B2B service subscriptions (B2B-SRV-SUB).")
-pods = typer.Typer(no_args_is_help=True, help="Points of delivery and who holds them.")
 PARTS = {
     "database": database,
     "registration": registration,
     "channel": channel,
     "service": service,
     "subscription": subscription,
-    "pods": pods,
 }
 
 Identifier = Annotated[str, typer.Argument(callback=IDENTIFIER.option)]
@@ -46,13 +39,6 @@ Text = Annotated[str, typer.Option(callback=TEXT.option)]
 Level = Literal["None", "Country", "City", "Street", "Portfolio"]
 Method = Literal["Sum", "Mean"]
 Certificate = Annotated[Path, typer.Option(exists=True, dir_okay=False, help="PEM certificate to bind.")]
-COLUMNS = ("pod", "country", "city", "street", "load_area", "time_zone", "customer_id", "held_from", "held_until")
-REQUIRED = tuple(name for name in COLUMNS if name not in ("load_area", "held_until"))
-KINDS = {
-    "pod": POD, "country": COUNTRY, "city": PLACE_NAME, "street": PLACE_NAME, "load_area": IDENTIFIER,
-    "customer_id": POD,
-}  # fmt: skip
-"""What cells hold; a load area has the characters of an identifier, and a customer's id those of a PoD."""
 
 
 @database.command()
@@ -199,73 +185,6 @@ def list_subscriptions(as_json: Json = False) -> None:
     with opening.database() as base, base.begin() as connection:
         rows = directory.subscriptions(connection)
     show("Subscriptions", rows, ("id", "provider", "requester", "status", "validated"), as_json=as_json)
-
-
-@pods.command("import")
-def import_file(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)]) -> None:
-    """Import PoDs and holders from CSV with a header line; all lines or none. Times are ISO 8601 with offset.
-
-    Agreements under which nothing may leave any more are Suspended, and their requesters told.
-    """
-    from flexiciency.services.agreement_standing import settle  # noqa: PLC0415  slow to import
-
-    try:
-        with opening.database() as base, transaction(base) as tx:
-            count = import_pods(tx, _records(file))
-            (concerned,) = tx.read(agreement_standing.lock_imported())
-            settle(tx, concerned, datetime.now(UTC))
-            agreement_standing.note_imported(tx)
-    except ValueError as error:
-        raise FileInvalid(f"{file}: {error}. Nothing was imported.") from None
-    done(f"{count} records imported.")
-
-
-def _records(file: Path) -> Iterator[PodRecord]:
-    with file.open(encoding="utf-8", newline="") as opened:
-        lines = csv.DictReader(opened)
-        missing = set(COLUMNS) - set(lines.fieldnames or ())
-        if missing:
-            raise ValueError(f"columns {sorted(missing)} are missing; expected {', '.join(COLUMNS)}")
-        for line in lines:
-            try:
-                yield _record(line)
-            except ValueError as error:
-                raise ValueError(f"line {lines.line_num}: {error}") from None
-
-
-def _record(line: dict[str, str]) -> PodRecord:
-    if None in line or None in line.values():
-        raise ValueError("more or fewer cells than the header has")
-    if empty := [name for name in REQUIRED if not line[name].strip()]:
-        raise ValueError(f"{empty[0]} is empty")
-    for name, kind in KINDS.items():
-        _check_cell(name, line[name], kind)
-    if line["time_zone"] not in available_timezones():
-        raise ValueError(f"{line['time_zone']!r} is no IANA time zone; write Europe/Vienna or the like")
-    held_from = _instant(line["held_from"])
-    held_until = _instant(line["held_until"]) if line["held_until"] else None
-    if held_until is not None and held_until <= held_from:
-        raise ValueError("held_until is not later than held_from")
-    return PodRecord(
-        pod=line["pod"], country=line["country"], city=line["city"], street=line["street"],
-        load_area=line["load_area"] or None, time_zone=line["time_zone"], customer_id=line["customer_id"],
-        held_from=held_from, held_until=held_until,
-    )  # fmt: skip
-
-
-def _check_cell(name: str, cell: str, kind: Kind) -> None:
-    try:
-        if cell:
-            kind.check(cell)
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}") from None
-
-
-def _instant(text: str) -> datetime:
-    instant = datetime.fromisoformat(text)
-    if instant.tzinfo is None:
-        raise ValueError(f"{text!r} has no offset; write 2020-01-01T00:00:00+01:00")
-    return instant
 
 
 def _refuse_foreign(connection: Connection, fingerprint: str, company: str | None, identifier: str) -> None:

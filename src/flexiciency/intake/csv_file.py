@@ -1,7 +1,6 @@
 """Lines of a CSV file as cells. UTF-8 with or without BOM; line ends of any kind, mixed too; a record is a line."""
 
 import csv
-import io
 from collections.abc import Iterator
 
 from flexiciency.errors import FileInvalid
@@ -20,10 +19,9 @@ class CsvFile:
         self._delimiter = delimiter
         if b"\x00" in opened.start():
             raise FileInvalid(f"{opened.path} is UTF-16 or no text. Write it in UTF-8.")
-        # What is not UTF-8 becomes surrogates, so that its line can be named; see `_cells`.
-        text = io.TextIOWrapper(opened.unpacked, encoding="utf-8-sig", errors="surrogateescape", newline="")
-        self._text = text
+        text = opened.text()
         self._lines = enumerate(iter(lambda: text.readline(LINE_CHARACTERS), ""), start=1)
+        self._line = ""
         self.header = self._read_header()
 
     def need(self, names: set[str]) -> None:
@@ -36,10 +34,16 @@ class CsvFile:
         """Where a column is in its row; -1 where there is none, behind the row that is."""
         return self.header.index(name) if name in self.header else -1
 
+    def cell_of(self, name: str) -> str:
+        """A cell of the line read last, as far as can be told: also of one that is rejected."""
+        cells, place = self._line.rstrip("\r\n").split(self._delimiter), self.place(name)
+        return cells[place].strip().strip('"') if place < len(cells) else ""
+
     def rows(self, after: int) -> Iterator[tuple[int, list[str]] | Rejected]:
         """Line and cells of each line after this one that is not blank. Raises FileInvalid, FileBroken."""
         for number, line in self._lines:
             if number > after and not line.isspace():
+                self._line = line
                 cells = self._cells(number, line)
                 yield cells if isinstance(cells, Rejected) else (number, cells)
 
@@ -74,6 +78,8 @@ class CsvFile:
             return line.rstrip("\r\n").split(self._delimiter)
         try:
             # Line by line: else a quote that is not closed would swallow the lines behind it.
-            return next(csv.reader([line.rstrip("\r\n")], delimiter=self._delimiter, strict=True))
+            return next(
+                csv.reader([line.rstrip("\r\n")], delimiter=self._delimiter, skipinitialspace=True, strict=True)
+            )
         except csv.Error as error:
             return Rejected(number, None, Code.CELL_INVALID, f"quotes: {error}")

@@ -36,6 +36,7 @@ class OpenedFile:
         self.is_packed = self.raw.read(2) == _GZIP
         self.raw.seek(0)
         self.unpacked: io.BufferedReader = self.raw
+        self._text: io.TextIOWrapper | None = None
         if self.is_packed:
             self.unpacked = io.BufferedReader(_Unpacked(path, self.raw, unpacked_bytes), 262_144)
 
@@ -45,6 +46,8 @@ class OpenedFile:
     def __exit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
+        if self._text is not None:
+            self._text.detach()
         self.raw.close()
 
     def named(self, how: str) -> Named:
@@ -54,6 +57,11 @@ class OpenedFile:
         self.raw.seek(0)
         _, size, modified = self._status
         return Named(self.path.name, digest.digest(), size, datetime.fromtimestamp(modified / 10**9, UTC))
+
+    def text(self) -> io.TextIOWrapper:
+        """It as text in UTF-8, with or without BOM; what is not UTF-8 becomes surrogates, so that it can be found."""
+        self._text = io.TextIOWrapper(self.unpacked, encoding="utf-8-sig", errors="surrogateescape", newline="")
+        return self._text
 
     def check(self) -> None:
         """Raises FileChanged unless the file at this path is still the one that was opened, and no longer or newer."""

@@ -6,7 +6,8 @@ With each portion the line is stored up to which all is; what is read again then
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from flexiciency.errors import IntakeError, StateConflict
+from flexiciency.contract.kinds import POD
+from flexiciency.errors import FileChanged, IntakeError, StateConflict
 from flexiciency.intake.collect import Collected, Collector
 from flexiciency.intake.rejected import Code, Rejected, Report
 from flexiciency.intake.source import LoadCurve, MeterDataSource
@@ -58,6 +59,8 @@ def import_values(
     try:
         running.run()
     except IntakeError as error:
+        if running.row.position == 0 and not isinstance(error, FileChanged):
+            raise  # nothing could be read
         raise type(error)(f"{error.message} {running.so_far()}") from None
     return Imported(running.row, before=False)
 
@@ -114,7 +117,7 @@ class _Import:
         yield records
 
     def _take(self, records: list[LoadCurve | Rejected]) -> None:
-        named = {record.pod for record in records if isinstance(record, LoadCurve)}
+        named = {record.pod for record in records if isinstance(record, LoadCurve) and POD.fits(record.pod)}
         zone_of = zones(self._database, named)
         for record in records:
             if isinstance(record, Rejected):
@@ -124,7 +127,7 @@ class _Import:
                 continue
             zone = zone_of.get(record.pod)
             if zone is None:
-                self._collector.reject(record, Code.POD_UNKNOWN, f"no PoD {record.pod[:64]} is known here")
+                self._collector.reject(record, Code.POD_UNKNOWN, f"no PoD {record.pod[:64]!r} is known here")
             else:
                 self._collector.add(record, zone)
             self._line = max(self._line, record.last_line)
@@ -159,7 +162,7 @@ class _Import:
 
     def _reported(self, position: int) -> tuple[list[Rejected], list[Rejected]]:
         """Rejected rows up to a line, and the others."""
-        self._rejected += self._collector.rejected
+        self._rejected = sorted(self._rejected + self._collector.rejected, key=lambda one: one.line)
         self._collector.rejected = []
         return (
             [one for one in self._rejected if one.line <= position],

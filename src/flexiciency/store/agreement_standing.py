@@ -63,7 +63,7 @@ def lock(pods: Iterable[str], requester_id: str | None = None, *, suspended_only
 
 
 def lock_imported() -> Query:
-    """As `lock`, of the PoDs that `store.pods.import_pods` has imported in this transaction."""
+    """As `lock`, of the PoDs that `store.pods.store_staged` has stored in this transaction."""
     return Query(_LOCK_IMPORTED, {})
 
 
@@ -73,7 +73,7 @@ def note_more(tx: Transaction, pods: Iterable[str], requester_id: str) -> None:
 
 
 def note_imported(tx: Transaction) -> None:
-    """As `note_more`, of the PoDs that `store.pods.import_pods` has imported in this transaction."""
+    """As `note_more`, of the PoDs that `store.pods.store_staged` has stored in this transaction."""
     tx.write(_MORE_IMPORTED)
 
 

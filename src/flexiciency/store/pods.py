@@ -7,7 +7,7 @@ from datetime import datetime
 from psycopg.types.range import TimestamptzRange
 
 from flexiciency.store.database import Database, driver
-from flexiciency.store.transaction import Transaction
+from flexiciency.store.transaction import Query, Row, Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,8 @@ class PodRecord:
 
 
 _STAGE = """
-CREATE TEMPORARY TABLE staged_pod (pod text, country text, city text, street text, load_area text, time_zone text,
-    customer_id text, held tstzrange) ON COMMIT DROP
+CREATE TEMPORARY TABLE staged_pod (line int8, pod text, country text, city text, street text, load_area text,
+    time_zone text, customer_id text, held tstzrange) ON COMMIT DROP
 """
 _COPY = "COPY staged_pod FROM STDIN"
 # The rows of PoDs are locked in the order in which consents and agreements lock them.
@@ -38,16 +38,30 @@ SELECT DISTINCT ON (pod) pod, country, city, street, load_area, time_zone FROM s
 ON CONFLICT (pod) DO UPDATE SET country = EXCLUDED.country, city = EXCLUDED.city, street = EXCLUDED.street,
     load_area = EXCLUDED.load_area, time_zone = EXCLUDED.time_zone
 """
+# Of periods in order, any two overlap only if two neighbours do. The same line twice is no second holder.
 _TWO_HOLDERS = """
-SELECT a.pod FROM staged_pod a JOIN staged_pod b ON b.pod = a.pod AND b.held && a.held AND b.ctid > a.ctid
-ORDER BY a.pod LIMIT 1
+SELECT pod, line, before FROM (
+    SELECT pod, line, lag(line) OVER w AS before,
+        held && lag(held) OVER w AND (held, customer_id) <> (lag(held) OVER w, lag(customer_id) OVER w) AS twice
+    FROM staged_pod WINDOW w AS (PARTITION BY pod ORDER BY lower(held), upper(held), customer_id, line)
+) f WHERE twice ORDER BY line
 """
+_TWO_PLACES = """
+SELECT pod, line, first_line AS before FROM (
+    SELECT pod, line, first_value(line) OVER w AS first_line,
+        (country, city, street, load_area, time_zone) IS DISTINCT FROM
+        first_value((country, city, street, load_area, time_zone)) OVER w AS differs
+    FROM staged_pod WINDOW w AS (PARTITION BY pod ORDER BY line)
+) f WHERE differs ORDER BY line
+"""
+_LEAVE_OUT = "DELETE FROM staged_pod WHERE pod = ANY(%(pods)s) RETURNING pod, line"
 # The latest import says who held a PoD: what it says of a PoD replaces what was known of it.
 _FORGET_HOLDERS = "DELETE FROM pod_holder h USING pod p, staged_pod s WHERE h.pod_id = p.id AND p.pod = s.pod"
 _HOLDERS = """
 INSERT INTO pod_holder (pod_id, customer_id, held)
-SELECT p.id, s.customer_id, s.held FROM staged_pod s JOIN pod p ON p.pod = s.pod
+SELECT DISTINCT p.id, s.customer_id, s.held FROM staged_pod s JOIN pod p ON p.pod = s.pod
 """
+_COUNT = "SELECT count(*) AS lines, count(DISTINCT pod) AS pods FROM staged_pod"
 
 
 def zones(database: Database, pods: Iterable[str]) -> dict[str, str]:
@@ -57,25 +71,41 @@ def zones(database: Database, pods: Iterable[str]) -> dict[str, str]:
         return dict(asked.fetchall())
 
 
-def import_pods(tx: Transaction, records: Iterable[PodRecord]) -> int:
-    """Store PoDs and holders, all or none; gives the number of records. A second import changes what the first said.
-
-    Raises ValueError for a PoD that two customers hold at once.
-    """
+def stage(tx: Transaction, lines: Iterable[tuple[int, PodRecord]]) -> None:
+    """Bring records, each with its line, to the database, where they wait for `store_staged` in this transaction."""
     tx.begin()
-    below, count = tx.driver, 0
-    below.execute(_STAGE)
-    with below.cursor() as cursor, cursor.copy(_COPY) as copy:
-        for record in records:
+    tx.driver.execute(_STAGE)
+    with tx.driver.cursor() as cursor, cursor.copy(_COPY) as copy:
+        for line, record in lines:
             copy.write_row(
                 (
-                    record.pod, record.country, record.city, record.street, record.load_area, record.time_zone,
+                    line, record.pod, record.country, record.city, record.street, record.load_area, record.time_zone,
                     record.customer_id, TimestamptzRange(record.held_from, record.held_until),
                 )
             )  # fmt: skip
-            count += 1
-    if twice := below.execute(_TWO_HOLDERS).fetchone():
-        raise ValueError(f"PoD {twice[0]} has two holders at once; end one period where the next begins")
+
+
+def two_holders() -> Query:
+    """Staged lines that give a PoD a second holder at once: rows of pod, line, and the line before it."""
+    return Query(_TWO_HOLDERS, {})
+
+
+def two_places() -> Query:
+    """Staged lines that put a PoD elsewhere than its first line: rows of pod, line, and that line before it."""
+    return Query(_TWO_PLACES, {})
+
+
+def leave_out(pods: Iterable[str]) -> Query:
+    """Take staged PoDs out again; rows of pod and line."""
+    return Query(_LEAVE_OUT, {"pods": list(pods)})
+
+
+def store_staged(tx: Transaction) -> Row:
+    """Store what is staged; a row of the numbers of its lines and pods. A second import changes what the first said.
+
+    A PoD that is staged must have one place, and one holder at a time.
+    """
     for statement in (_LOCK, _PODS, _FORGET_HOLDERS, _HOLDERS):
-        below.execute(statement)
-    return count
+        tx.driver.execute(statement)
+    ((counted,),) = tx.read(Query(_COUNT, {}))
+    return counted

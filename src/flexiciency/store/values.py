@@ -175,6 +175,10 @@ def stored_days(pod_ids: Sequence[int], quantity: Quantity, step: TimeStep, star
 
 def arrays_of(values: bytes, qualities: bytes | None) -> tuple[NDArray[np.int32], NDArray[np.uint8] | None]:
     """A row's values (Wh or W) and quality codes as read-only arrays."""
+    return _decoded(values, qualities)
+
+
+def _decoded(values: bytes, qualities: bytes | None) -> tuple[NDArray[np.int32], NDArray[np.uint8] | None]:
     codes = None if qualities is None else np.frombuffer(qualities, dtype=np.uint8)
     return np.frombuffer(zlib.decompress(values), dtype="<i4"), codes
 
@@ -235,7 +239,7 @@ def _is_said(row: tuple[Any, ...], stored: tuple[Any, ...]) -> bool:
 def _completed(block: Block, stored: tuple[Any, ...]) -> tuple[Block, NDArray[np.intp]]:
     """The block with what is to stay of the stored one, and the places of values that are refused."""
     start, step, packed, packed_qualities, recent = stored
-    values, qualities = arrays_of(packed, packed_qualities)
+    values, qualities = _decoded(packed, packed_qualities)  # to compare with, not to give away
     lacking = _qualities(block.qualities, block) == Quality.MISSING
     if (start, step) != (block.start, block.step.seconds):
         if not recent and not lacking.any():

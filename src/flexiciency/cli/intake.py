@@ -1,7 +1,8 @@
-"""Meter values from the DSO's own systems: `flexiciency values`."""
+"""Meter values and PoDs from the DSO's own systems: `flexiciency values` and `flexiciency pods`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,6 +16,8 @@ from flexiciency.contract.series import Quantity, TimeStep
 from flexiciency.intake.cells import Options, Unit
 from flexiciency.intake.formats import FileSource, Format
 from flexiciency.intake.opened import OpenedFile
+from flexiciency.intake.pod_files import PodFile
+from flexiciency.intake.pods import import_pods
 from flexiciency.intake.rejected import Report
 from flexiciency.intake.values import Imported, import_values
 from flexiciency.store import value_imports
@@ -22,9 +25,19 @@ from flexiciency.store.database import Database
 from flexiciency.store.transaction import Row, transaction
 
 values = typer.Typer(no_args_is_help=True, help="Meter values.")
-PARTS = {"values": values}
+pods = typer.Typer(no_args_is_help=True, help="Points of delivery and who holds them.")
+PARTS = {"values": values, "pods": pods}
 
 Files = Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help="Files; .gz is unpacked.")]
+
+
+def _one_character(delimiter: str) -> str:
+    if len(delimiter) != 1 or delimiter in '"\r\n':
+        raise typer.BadParameter("one character, no quote and no line end")
+    return delimiter
+
+
+Delimiter = Annotated[str, typer.Option(help="Between cells of CSV.", callback=_one_character)]
 Rejections = Annotated[
     Path | None, typer.Option("--rejected", help="Where rejected rows are reported; none: FILE.rejected.csv.")
 ]
@@ -37,7 +50,7 @@ def import_files(  # noqa: PLR0913, PLR0917  options of one command
     quantity: Annotated[Quantity, typer.Option(help="Where the file does not say.")] = Quantity.ENERGY_CONSUMPTION,
     time_step: Annotated[TimeStep, typer.Option(help="Where the file does not say.")] = TimeStep.PT15M,
     unit: Annotated[Unit | None, typer.Option(help="What numbers count; none: kWh or kW.")] = None,
-    delimiter: Annotated[str, typer.Option(help="Between cells of CSV.")] = ",",
+    delimiter: Delimiter = ",",
     decimal: Annotated[Literal[".", ","], typer.Option(help="Decimal sign of CSV.")] = ".",
     pod: Annotated[
         str | None, typer.Option(help="PoD of a Green Button file of one usage point.", callback=POD.option)
@@ -50,8 +63,6 @@ def import_files(  # noqa: PLR0913, PLR0917  options of one command
     Rows that are wrong are reported, all others stored; nothing is stored twice. An import that was stopped goes on
     where it was when it is started again.
     """
-    if len(delimiter) != 1:
-        raise typer.BadParameter("one character", param_hint="--delimiter")
     if rejected is not None and len(files) > 1:
         raise typer.BadParameter("for one file at a time", param_hint="--rejected")
     options = Options(quantity, time_step, unit, delimiter, decimal, pod)
@@ -75,8 +86,36 @@ def list_imports(limit: Limit = 100, as_json: Json = False) -> None:
     show("Imports of values", ([getattr(row, name) for name in columns] for row in rows), columns, as_json=as_json)
 
 
+@pods.command("import")
+def import_pod_file(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A file; .gz is unpacked.")],
+    delimiter: Delimiter = ",",
+    rejected: Rejections = None,
+) -> None:
+    """Import PoDs and holders from CSV with a header line, or Parquet. Times are ISO 8601 with offset.
+
+    A PoD of which a line is wrong is reported and left out; all others are stored, in one transaction. Agreements under
+    which nothing may leave any more are Suspended, and their requesters told.
+    """
+    from flexiciency.services.agreement_standing import settle  # noqa: PLC0415  slow to import
+
+    report = Report(rejected or file.with_name(f"{file.name}.rejected.csv"))
+    with opening.database() as base, OpenedFile(file) as opened:
+        source = PodFile(opened, delimiter)
+        with _progress_bar(file.name, source.size) as bar:
+            ended = import_pods(
+                base,
+                source,
+                report,
+                lambda tx, concerned: settle(tx, concerned, datetime.now(UTC)),
+                lambda: bar.update(bar.task_ids[0], completed=source.done),
+            )
+    done(f"{file}: {ended.records} records of {ended.pods} PoDs imported; {_wrong(ended.rejected, report)}.")
+    raise typer.Exit(1 if ended.rejected else 0)
+
+
 def _import(database: Database, source: FileSource, report: Report, *, again: bool) -> Imported:
-    with progress_bar(source.named.name, source.size) as bar:
+    with _progress_bar(source.named.name, source.size) as bar:
 
         def watch(row: Row) -> None:
             days = row.new + row.corrected + row.known
@@ -90,12 +129,16 @@ def _say(file: Path, ended: Imported, report: Report) -> None:
     if ended.before:
         done(f"{file} was imported already, until {row.ended_at:%Y-%m-%d %H:%M:%S} UTC: nothing to do (or --again).")
         return
-    wrong = f"{row.rejected} rows rejected: see {report.file}" if row.rejected else "no row rejected"
+    wrong = _wrong(row.rejected, report)
     done(f"{file}: {row.new} days new, {row.corrected} corrected, {row.known} known already; {wrong}.")
 
 
+def _wrong(number: int, report: Report) -> str:
+    return f"{number} rows rejected: see {report.file}" if number else "no row rejected"
+
+
 @contextmanager
-def progress_bar(name: str, size: int) -> Iterator[Progress]:
+def _progress_bar(name: str, size: int) -> Iterator[Progress]:
     """A bar over the bytes of a file, on a terminal; its one task has a `count` to show."""
     columns = (
         TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn(),
