@@ -13,7 +13,7 @@ from flexiciency.contract.codec import AggregatesHeader
 from flexiciency.contract.codec_write import write_aggregates
 from flexiciency.contract.series import Encoding, Quantity, Series, TimeStep
 from flexiciency.delivery.built import Built
-from flexiciency.domain.aggregation import Aggregate, Place, aggregated, aggregation_id, edges, refusal, runs
+from flexiciency.domain.aggregation import Aggregate, Place, aggregated, aggregation_id, edges, refusal, runs, totals
 from flexiciency.domain.reasons import Reason
 from flexiciency.store import aggregates
 from flexiciency.store.aggregates import Group
@@ -108,7 +108,8 @@ def _aggregated(tx: Transaction, wanted: Wanted, found: Released) -> list[Aggreg
         wanted.members[0].time_zone,
     )  # fmt: skip
     released = ((group_of[series.pod], series) for series in release(tx, asked, found))
-    return aggregated(released, _edges(wanted)[:-1], wanted.method)
+    grid = _edges(wanted)[:-1]
+    return aggregated(totals(released, grid), grid, wanted.method)
 
 
 def _parts(wanted: Wanted, found: list[Aggregate]) -> Iterator[_Part]:
