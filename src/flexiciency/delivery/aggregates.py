@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import structlog
@@ -13,12 +14,15 @@ from flexiciency.contract.codec import AggregatesHeader
 from flexiciency.contract.codec_write import write_aggregates
 from flexiciency.contract.series import Encoding, Quantity, Series, TimeStep
 from flexiciency.delivery.built import Built
-from flexiciency.domain.aggregation import Aggregate, Place, aggregated, aggregation_id, edges, refusal, runs, totals
+from flexiciency.delivery.day_totals import of_day, read_anew
+from flexiciency.domain.aggregation import Aggregate, Place, aggregated, aggregation_id, edges, refusal, runs
 from flexiciency.domain.reasons import Reason
+from flexiciency.domain.values import local_day
 from flexiciency.store import aggregates
+from flexiciency.store.aggregate_totals import Day
 from flexiciency.store.aggregates import Group
 from flexiciency.store.deliveries import SentAggregate
-from flexiciency.store.release import Asked, Released, release
+from flexiciency.store.release import Asked, Released
 from flexiciency.store.transaction import Row, Transaction
 
 log = structlog.get_logger()
@@ -35,7 +39,8 @@ class GroupRefused(Exception):  # noqa: N818  a business refusal, which the call
 class Wanted:
     """Aggregates of an agreement in [start, end) UTC over `members`, rows of `aggregates.members` in one time zone.
 
-    A group that may not leave is an error where `all_or_nothing`, and else left out.
+    A group that may not leave is an error where `all_or_nothing`, and else left out. `everywhere`: the members are all
+    PoDs of the agreement in their zone, so that what is added up may be kept for the next time.
     """
 
     agreement_id: str
@@ -49,6 +54,7 @@ class Wanted:
     members: list[Row]
     minimum: int
     all_or_nothing: bool
+    everywhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +82,8 @@ def aggregates_object(
         return None
     header = AggregatesHeader(
         id=object_id, agreement=wanted.agreement_id, selection=selection, quantity=wanted.quantity,
-        time_step=wanted.step, period_start=wanted.start, period_end=wanted.end, version=1, encoding=encoding,
+        time_step=wanted.step, period_start=wanted.start, period_end=wanted.end, encoding=encoding,
+        version=max(released.versions[pod] for part in parts for pod in part.group.pods),
         aggregation_level=wanted.level, aggregation_method=wanted.method,
     )  # fmt: skip
     for part in parts:
@@ -107,9 +114,22 @@ def _aggregated(tx: Transaction, wanted: Wanted, found: Released) -> list[Aggreg
         wanted.agreement_id, wanted.quantity, wanted.step, wanted.start, wanted.end, tuple(group_of),
         wanted.members[0].time_zone,
     )  # fmt: skip
-    released = ((group_of[series.pod], series) for series in release(tx, asked, found))
     grid = _edges(wanted)[:-1]
-    return aggregated(totals(released, grid), grid, wanted.method)
+    day = _local_day(wanted)
+    if day is None:
+        found_totals = read_anew(tx, asked, group_of, grid, found)
+    else:
+        found_totals = of_day(tx, day, asked, group_of, grid, found)
+    return aggregated(found_totals, grid, wanted.method)
+
+
+def _local_day(wanted: Wanted) -> Day | None:
+    """The one local day that is wanted of all members, if it is one."""
+    zone = wanted.members[0].time_zone
+    day = wanted.start.astimezone(ZoneInfo(zone)).date()
+    if not wanted.everywhere or (wanted.start, wanted.end) != local_day(day, zone):
+        return None
+    return Day(wanted.agreement_id, zone, wanted.step, day)
 
 
 def _parts(wanted: Wanted, found: list[Aggregate]) -> Iterator[_Part]:

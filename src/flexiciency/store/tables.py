@@ -46,6 +46,7 @@ from flexiciency.store.tables_market import (
 )
 from flexiciency.store.tables_message import (
     aggregate_served,
+    aggregate_total,
     delivery,
     delivery_aggregate,
     delivery_pod,
@@ -62,6 +63,7 @@ __all__ = [
     "activation",
     "activation_pod",
     "aggregate_served",
+    "aggregate_total",
     "agreement",
     "agreement_consent",
     "agreement_pod",

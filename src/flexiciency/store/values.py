@@ -22,7 +22,7 @@ from flexiciency.contract.series import Quantity, TimeStep
 from flexiciency.domain.values import Block
 from flexiciency.errors import ReferenceUnknown
 from flexiciency.store.database import driver
-from flexiciency.store.transaction import Transaction
+from flexiciency.store.transaction import Query, Transaction
 
 QUANTITY_CODES = {Quantity.ENERGY_CONSUMPTION: 1, Quantity.ENERGY_GENERATION: 2, Quantity.POWER: 3}
 """As stored; never renumber."""
@@ -58,6 +58,12 @@ ON CONFLICT (quantity, day) DO UPDATE SET changes = d.changes + 1
 _CORRECTED = """
 INSERT INTO value_correction (pod_id, quantity, day, version)
 SELECT *, %s FROM unnest(%s::int8[], %s::int2[], %s::date[])
+"""
+# "Above 1" as a constant too: so that the index of corrections is known to do.
+_CORRECTED_SINCE = """
+SELECT p.pod, max(b.version) AS version FROM meter_value_block b JOIN pod p ON p.id = b.pod_id
+WHERE b.quantity = %(quantity)s AND b.day >= %(first)s AND b.day < %(end)s AND b.version > %(version)s AND b.version > 1
+GROUP BY p.pod
 """
 
 
@@ -119,6 +125,13 @@ def write_blocks(connection: Connection, blocks: Iterable[Block]) -> int:
         below.execute(_CHANGED, [list(column) for column in zip(*days, strict=True)])
         written += len(portion)
     return written
+
+
+def corrected_since(quantity: Quantity, first: date, end: date, version: int) -> Query:
+    """PoDs of which a local day of [first, end) was corrected since this version, and by which one last."""
+    return Query(
+        _CORRECTED_SINCE, {"quantity": QUANTITY_CODES[quantity], "first": first, "end": end, "version": version}
+    )
 
 
 def arrays_of(values: bytes, qualities: bytes | None) -> tuple[NDArray[np.int32], NDArray[np.uint8] | None]:
