@@ -71,7 +71,7 @@ class Day:
 
 @dataclass(slots=True)
 class Kept:
-    """Totals, the latest version of the blocks in them, and that up to which corrections are in them."""
+    """Totals, the latest version of blocks that are or were in them, and that up to which corrections are in them."""
 
     totals: Totals
     latest: int
