@@ -56,7 +56,7 @@ def added_up(database: Database, agreement: str, step: TimeStep = TimeStep.PT1H,
     with transaction(database) as tx:
         (members,) = tx.look_up(aggregates.members(agreement, START, END, time_zone=ZONE))
         group_of = {row.pod: row.city for row in members}
-        asked = Asked(agreement, Quantity.ENERGY_CONSUMPTION, step, START, END, tuple(group_of), ZONE)
+        asked = Asked(agreement, Quantity.ENERGY_CONSUMPTION, step, START, END, tuple(group_of), ZONE, DAY)
         grid, found = edges(START, END, ZONE, step)[:-1], Released()
         if anew:
             groups = read_anew(tx, asked, group_of, grid, found)
@@ -167,9 +167,10 @@ OPERATIONS = st.lists(
             st.integers(0, 9), st.integers(-5, 900), st.sampled_from(TimeStep),
             st.lists(st.integers(0, 95), max_size=3) | st.just(range(96)), st.sampled_from([-1, 0, 0, 0, 1]),
         ),
+        # Days of Helsinki begin an hour earlier: the next one reaches into this one.
         st.builds(
-            lambda n, value: lambda pods: block(pods[n], value, zone="Europe/Helsinki"),
-            st.integers(0, 9), st.integers(0, 9),
+            lambda n, value, offset: lambda pods: block(pods[n], value, zone="Europe/Helsinki", offset=offset),
+            st.integers(0, 3), st.integers(0, 9), st.sampled_from([0, 1]),
         ),
     ),
     min_size=1, max_size=4,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -110,26 +110,21 @@ def _aggregated(tx: Transaction, wanted: Wanted, found: Released) -> list[Aggreg
         one.pod: aggregation_id(wanted.level, Place(one.country, one.city, one.street), wanted.agreement_id)
         for one in wanted.members
     }
+    zone, grid = wanted.members[0].time_zone, _edges(wanted)[:-1]
+    day = _local_day(wanted, zone)
     asked = Asked(
-        wanted.agreement_id, wanted.quantity, wanted.step, wanted.start, wanted.end, tuple(group_of),
-        wanted.members[0].time_zone,
-    )  # fmt: skip
-    grid = _edges(wanted)[:-1]
-    day = _local_day(wanted)
-    if day is None:
-        found_totals = read_anew(tx, asked, group_of, grid, found)
-    else:
-        found_totals = of_day(tx, day, asked, group_of, grid, found)
-    return aggregated(found_totals, grid, wanted.method)
+        wanted.agreement_id, wanted.quantity, wanted.step, wanted.start, wanted.end, tuple(group_of), zone, day
+    )
+    if day is not None and wanted.everywhere:
+        kept = Day(wanted.agreement_id, zone, wanted.step, day)
+        return aggregated(of_day(tx, kept, asked, group_of, grid, found), grid, wanted.method)
+    return aggregated(read_anew(tx, asked, group_of, grid, found), grid, wanted.method)
 
 
-def _local_day(wanted: Wanted) -> Day | None:
-    """The one local day that is wanted of all members, if it is one."""
-    zone = wanted.members[0].time_zone
-    day = wanted.start.astimezone(ZoneInfo(zone)).date()
-    if not wanted.everywhere or (wanted.start, wanted.end) != local_day(day, zone):
-        return None
-    return Day(wanted.agreement_id, zone, wanted.step, day)
+def _local_day(wanted: Wanted, zone: str) -> date | None:
+    """The local day that is wanted, if it is just one."""
+    day = wanted.members[0].since.astimezone(ZoneInfo(zone)).date()
+    return day if (wanted.start, wanted.end) == local_day(day, zone) else None
 
 
 def _parts(wanted: Wanted, found: list[Aggregate]) -> Iterator[_Part]:
@@ -153,10 +148,10 @@ def _allowed(tx: Transaction, wanted: Wanted, parts: Iterator[_Part], released: 
     """Those that decision 10 lets out. Raises GroupRefused for another one where `all_or_nothing`."""
     candidates = list(parts)
     consented = frozenset(pod for pod, consents in released.consents.items() if consents)
-    served = tx.read(*(part.group.others() for part in candidates)) if candidates else []
+    served = aggregates.others_served(tx, [part.group for part in candidates])
     allowed = []
     for part, others in zip(candidates, served, strict=True):
-        against = refusal(part.group.pods, consented, [frozenset(row.pods) for row in others], wanted.minimum)
+        against = refusal(part.group.pods, consented, others, wanted.minimum)
         if against is None:
             allowed.append(part)
         elif wanted.all_or_nothing:

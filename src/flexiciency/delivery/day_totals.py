@@ -9,7 +9,6 @@ are of one moment: versions have the order in which they were stored.
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
 from itertools import groupby
 
 import numpy as np
@@ -17,7 +16,8 @@ from numpy.typing import NDArray
 
 from flexiciency.contract.series import Series
 from flexiciency.domain.aggregation import Totals, totals
-from flexiciency.store.aggregate_totals import Day, Kept, members_hash
+from flexiciency.store.aggregate_totals import Day, Kept
+from flexiciency.store.aggregates import pods_hash
 from flexiciency.store.release import Asked, Released, permitted, release
 from flexiciency.store.transaction import Row, Transaction
 from flexiciency.store.values import corrected_since
@@ -39,7 +39,10 @@ def read_anew(
 def of_day(
     tx: Transaction, day: Day, asked: Asked, group_of: Mapping[str, str], grid: Grid, found: Released
 ) -> dict[str, Totals]:
-    """As `read_anew`, of one local day, from what is kept of it where that holds; what is read anew is kept."""
+    """As `read_anew`, of one local day, from what is kept of it where that holds; what is read anew is kept.
+
+    `asked` is of that day's blocks only: what was stored in another zone would reach in from the days around it.
+    """
     may_leave = permitted(tx, asked)
     if may_leave is None:
         return read_anew(tx, asked, group_of, grid, found)
@@ -59,7 +62,7 @@ def of_day(
 def _hold(rows: list[Row], groups: Groups) -> bool:
     """Whether the totals kept are of these groups, of the same PoDs each."""
     return {row.aggregation_id: bytes(row.members) for row in rows} == {
-        group_id: members_hash(members) for group_id, members in groups.items()
+        group_id: pods_hash(members) for group_id, members in groups.items()
     }
 
 
@@ -68,9 +71,7 @@ def _corrected(tx: Transaction, day: Day, asked: Asked, groups: Groups, kept: di
     if not kept:
         return True
     seen, members = min(one.seen for one in kept.values()), set().union(*groups.values())
-    # A day stored in another zone may reach into this one.
-    around = day.day - timedelta(days=1), day.day + timedelta(days=2)
-    (corrections,) = tx.look_up(corrected_since(asked.quantity, *around, seen))
+    (corrections,) = tx.look_up(corrected_since(asked.quantity, day.day, seen))
     up_to = max((row.version for row in corrections), default=seen)
     changed = {row.pod for row in corrections} & members
     absent = {pod for group_id, one in kept.items() for pod in groups[group_id] - one.totals.pods}

@@ -7,12 +7,12 @@ import zlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
-from hashlib import sha256
 
 import numpy as np
 
 from flexiciency.contract.series import Quality, TimeStep
 from flexiciency.domain.aggregation import Totals
+from flexiciency.store.aggregates import pods_hash
 from flexiciency.store.transaction import Query, Row, Transaction
 
 _KEPT = """
@@ -55,7 +55,7 @@ class Day:
     def keep(self, tx: Transaction, aggregation_id: str, members: Collection[str], kept: "Kept") -> None:
         """Remember one group's totals in place of earlier ones."""
         tx.write(
-            _KEEP, aggregation_id=aggregation_id, members=members_hash(members),
+            _KEEP, aggregation_id=aggregation_id, members=pods_hash(members),
             absent=sorted(set(members) - kept.totals.pods), sums=zlib.compress(kept.totals.sums.tobytes(), 1),
             counts=zlib.compress(kept.totals.counts.tobytes(), 1), latest=kept.latest, seen=kept.seen, **self._values,
         )  # fmt: skip
@@ -83,8 +83,3 @@ class Kept:
         sums = np.frombuffer(zlib.decompress(row.sums), dtype=np.int64).copy()
         counts = np.frombuffer(zlib.decompress(row.counts), dtype=np.int32).copy().reshape(int(Quality.MISSING), -1)
         return cls(Totals(sums, counts, set(members) - set(row.absent)), row.latest, row.seen)
-
-
-def members_hash(members: Collection[str]) -> bytes:
-    """Tells one set of PoDs from another."""
-    return sha256("\n".join(sorted(members)).encode()).digest()

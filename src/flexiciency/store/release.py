@@ -101,8 +101,8 @@ LONGEST_DAY = timedelta(hours=25)
 class Asked:
     """What a delivery is to hold: of one agreement, [start, end) UTC, all its PoDs or the named ones or a zone's.
 
-    `step` is the agreement's or a multiple of it; else nothing leaves. `up_to`: corrections after this version are not
-    in it.
+    `step` is the agreement's or a multiple of it; else nothing leaves. `day`: of blocks of this local day only.
+    `up_to`: corrections after this version are not in it.
     """
 
     agreement_id: str
@@ -112,6 +112,7 @@ class Asked:
     end: datetime
     pods: tuple[str, ...] | None = None
     time_zone: str | None = None
+    day: date | None = None
     up_to: int | None = None
 
 
@@ -180,8 +181,8 @@ def _locked(tx: Transaction, asked: Asked) -> dict[str, Any]:
         "step": asked.step.seconds,
         "up_to": asked.up_to,
         # No zone is more than a day from UTC.
-        "first_day": _utc_day(asked.start, -1),
-        "end_day": _utc_day(asked.end, 2),
+        "first_day": asked.day or _utc_day(asked.start, -1),
+        "end_day": asked.day + timedelta(days=1) if asked.day else _utc_day(asked.end, 2),
     }
 
 

@@ -62,7 +62,7 @@ SELECT *, %s FROM unnest(%s::int8[], %s::int2[], %s::date[])
 # "Above 1" as a constant too: so that the index of corrections is known to do.
 _CORRECTED_SINCE = """
 SELECT p.pod, max(b.version) AS version FROM meter_value_block b JOIN pod p ON p.id = b.pod_id
-WHERE b.quantity = %(quantity)s AND b.day >= %(first)s AND b.day < %(end)s AND b.version > %(version)s AND b.version > 1
+WHERE b.quantity = %(quantity)s AND b.day = %(day)s AND b.version > %(version)s AND b.version > 1
 GROUP BY p.pod
 """
 
@@ -127,11 +127,9 @@ def write_blocks(connection: Connection, blocks: Iterable[Block]) -> int:
     return written
 
 
-def corrected_since(quantity: Quantity, first: date, end: date, version: int) -> Query:
-    """PoDs of which a local day of [first, end) was corrected since this version, and by which one last."""
-    return Query(
-        _CORRECTED_SINCE, {"quantity": QUANTITY_CODES[quantity], "first": first, "end": end, "version": version}
-    )
+def corrected_since(quantity: Quantity, day: date, version: int) -> Query:
+    """PoDs of which a local day was corrected since this version, and by which one last."""
+    return Query(_CORRECTED_SINCE, {"quantity": QUANTITY_CODES[quantity], "day": day, "version": version})
 
 
 def arrays_of(values: bytes, qualities: bytes | None) -> tuple[NDArray[np.int32], NDArray[np.uint8] | None]:
