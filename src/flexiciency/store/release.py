@@ -67,7 +67,7 @@ ORDER BY v.pod, v.day, v.version DESC
 """.replace("/* where */", _WHERE)
 
 _PERMITTED = """
-SELECT p.pod, r.consent_id, r.released * %(period)s AS released
+SELECT p.pod, r.consent_id, r.released @> %(period)s AS whole
 FROM releasable r CROSS JOIN LATERAL (SELECT pod, time_zone FROM pod WHERE id = r.pod_id OFFSET 0) p
 WHERE r.agreement_id = %(agreement_id)s AND r.quantity = %(quantity)s AND %(step)s %% r.time_step = 0
   AND r.released && %(period)s AND (r.consent_id IS NULL OR r.consent_id = ANY(%(consents)s))
@@ -151,14 +151,14 @@ def release(tx: Transaction, asked: Asked, released: Released | None = None) -> 
 def permitted(tx: Transaction, asked: Asked) -> dict[str, set[str]] | None:
     """PoDs all of whose period may leave, values or not, with their consents, locked as `release` does.
 
-    None when of any PoD a part may leave.
+    None when of any PoD a part may leave, or all by several consents one after the other.
     """
     _, _, _, sql = _OF_ALL if asked.pods is None else _OF_PODS
     (rows,) = tx.read(Query(sql, _locked(tx, asked)))
     found = {}
     for pod, of_pod in groupby(rows, key=lambda row: row.pod):
         parts = list(of_pod)
-        if union((row.released.lower, row.released.upper) for row in parts) != [(asked.start, asked.end)]:
+        if not any(row.whole for row in parts):
             return None
         found[pod] = {row.consent_id for row in parts if row.consent_id is not None}
     return found
