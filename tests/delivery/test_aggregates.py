@@ -4,19 +4,23 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+import numpy as np
 import pytest
 from sqlalchemy import select, update
 
 from flexiciency import app
 from flexiciency.client import AggregatesMessage
 from flexiciency.contract.codec_read import read_aggregates
+from flexiciency.contract.series import Quantity, TimeStep
 from flexiciency.delivery.outbox import Outbox
 from flexiciency.delivery.push import Pusher, PushFailed
 from flexiciency.delivery.schedule import queue_days
-from flexiciency.domain.values import local_day
+from flexiciency.domain.values import Block, local_day
 from flexiciency.services.replies import B2B
 from flexiciency.store import tables
 from flexiciency.store.database import Database
+from flexiciency.store.transaction import transaction
+from flexiciency.store.values import store_blocks
 from tests.delivery.conftest import Program, Queue
 from tests.gateway import Sender
 from tests.messages import B2BO, revocation
@@ -78,6 +82,30 @@ def test_a_push_that_failed_is_the_same_message_again(
     assert (second.message_id, second.object_id) == (first.message_id, first.object_id)
     assert second.body_digest == first.body_digest
     assert [one.message_id for one in program.taken] == [first.message_id]
+
+
+@pytest.mark.usefixtures("address")
+def test_a_correction_before_another_attempt_makes_it_a_new_message_of_a_higher_version(
+    player: Sender, database: Database, pusher: Pusher, queue: Queue, program: Program
+) -> None:
+    pods = add_pods(database, "Anew", 5)
+    (delivery,) = queue_day(database, agree_on_pods(player, add_service(database), pods))
+    program.failing = True
+    with pytest.raises(PushFailed):
+        pusher.push(delivery)
+    first = queue.of(delivery)
+    program.failing = False
+    start, _ = local_day(DAY, ZONE)
+    quarters = np.full(96, 1000, dtype=np.int32)
+    with transaction(database) as tx:
+        store_blocks(tx, [Block(pods[0], Quantity.ENERGY_CONSUMPTION, DAY, 1, start, TimeStep.PT15M, quarters)])
+    pusher.push(delivery)
+    second = queue.of(delivery)
+    assert second.message_id != first.message_id
+    (received,) = program.taken
+    assert isinstance(received.content, AggregatesMessage)
+    assert received.content.header.version > 1
+    assert received.content.aggregates[0].series.values.tolist() == (4 * np.arange(96) + 1000).tolist()
 
 
 @pytest.mark.usefixtures("address")

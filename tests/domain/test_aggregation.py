@@ -1,4 +1,5 @@
 import re
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 
@@ -6,9 +7,20 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from flexiciency.contract.series import Quality, Series, TimeStep, instant_of
-from flexiciency.domain.aggregation import Aggregate, Place, aggregated, aggregation_id, edges, refusal, runs
+from flexiciency.domain.aggregation import (
+    Aggregate,
+    Place,
+    Totals,
+    aggregation_id,
+    edges,
+    refusal,
+    runs,
+    totals,
+)
+from flexiciency.domain.aggregation import aggregated as finished
 from flexiciency.domain.reasons import ReasonCode
 from flexiciency.domain.values import day_starts, local_day, local_days_period
 
@@ -22,6 +34,10 @@ CURVES = st.dictionaries(
     st.tuples(st.sampled_from(["AT/Linz", "AT/Wels"]), st.sampled_from("abcdef")),
     st.dictionaries(st.integers(0, 3), st.tuples(VALUES, QUALITIES), min_size=1),
 )
+
+
+def aggregated(members: Iterable[tuple[str, Series]], grid: NDArray[np.int64], method: str) -> list[Aggregate]:
+    return finished(totals(members, grid), grid, method)
 
 
 def series(pod: str, values: list[int], *, first: int = 0, quality: Quality = Quality.MEASURED) -> Series:
@@ -68,6 +84,30 @@ def test_aggregates_are_those_of_plain_arithmetic(
 def test_an_interval_that_one_pod_lacks_is_left_out() -> None:
     (one,) = aggregated([("g", series("a", [1, 2, 3, 4])), ("g", series("b", [10, 20], first=1))], GRID, "Sum")
     assert (one.starts.tolist(), one.values.tolist()) == ([900, 1800], [12, 23])
+
+
+@given(CURVES, CURVES)
+def test_a_pod_that_is_taken_out_and_put_back_changed_is_as_if_it_had_been_so_from_the_start(
+    curves: dict[tuple[str, str], dict[int, tuple[int, Quality]]],
+    corrected: dict[tuple[str, str], dict[int, tuple[int, Quality]]],
+) -> None:
+    def parts(curve: dict[int, tuple[int, Quality]], pod: str) -> list[Series]:
+        return [series(pod, [value], first=i, quality=quality) for i, (value, quality) in curve.items()]
+
+    def added_up(every: dict[tuple[str, str], dict[int, tuple[int, Quality]]]) -> Totals:
+        group = Totals.none(GRID)
+        for (place, pod), curve in sorted(every.items()):
+            group.add(place + pod, parts(curve, place + pod), GRID)
+        return group
+
+    group = added_up(curves)
+    for (place, pod), curve in corrected.items():
+        group.remove(place + pod, parts(curves.get((place, pod), {}), place + pod), GRID)
+        group.add(place + pod, parts(curve, place + pod), GRID)
+    anew = added_up(curves | corrected)
+    assert group.pods == anew.pods
+    assert group.sums.tolist() == anew.sums.tolist()
+    assert group.counts.tolist() == anew.counts.tolist()
 
 
 def test_sums_need_64_bits() -> None:

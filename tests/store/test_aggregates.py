@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from flexiciency.store import tables
+from flexiciency.store import aggregates, tables
 from flexiciency.store.aggregates import Group
 from flexiciency.store.database import Database
 from flexiciency.store.transaction import transaction
@@ -36,8 +36,8 @@ def serve(database: Database, *groups: Group) -> None:
 
 def others(database: Database, one: Group) -> list[str]:
     with transaction(database) as tx:
-        (rows,) = tx.look_up(one.others())
-    return sorted("".join(row.pods) for row in rows)
+        (found,) = aggregates.others_served(tx, [one])
+    return sorted("".join(sorted(pods)) for pods in found)
 
 
 def test_a_group_is_one_row_whose_time_is_added_up(database: Database) -> None:
@@ -58,3 +58,12 @@ def test_other_groups_are_those_of_the_requester_that_share_pods_and_time(databa
     assert others(database, group("klmo", 2, 3)) == []
     assert others(database, group("mx", 0, 1)) == ["klm", "xyz"]
     assert others(database, group("klm", 0, 1, STRANGER)) == ["klmn"]
+
+
+def test_each_of_many_groups_is_told_of_those_it_shares_pods_and_time_with(database: Database) -> None:
+    serve(database, group("pq", 0, 2), group("rs", 4, 6), group("tu", 0, 9))
+    asked = [group("pqr", 0, 5), group("s", 0, 3), group("tu", 0, 1), group("vw", 0, 9)]
+    with transaction(database) as tx:
+        found = aggregates.others_served(tx, asked)
+        assert aggregates.others_served(tx, []) == []
+    assert [sorted("".join(sorted(pods)) for pods in others) for others in found] == [["pq", "rs"], [], [], []]

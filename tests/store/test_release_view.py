@@ -14,7 +14,7 @@ from flexiciency.store.release import ROLE
 from flexiciency.store.values import QUANTITY_CODES
 
 SOURCE = Path(flexiciency.__file__).parent
-VIEW = "released_value_block"
+VIEW, VERSIONS = "released_value_block", "released_value_version"
 RELATIONS = """
 SELECT c.relname, p.privilege FROM pg_class c
 CROSS JOIN unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']) AS p(privilege)
@@ -52,26 +52,33 @@ def test_only_the_schedule_asks_which_blocks_are_there_and_is_told_no_value(data
 
 
 def test_values_are_read_by_the_view_and_in_one_place() -> None:
-    assert naming(VIEW) == naming("arrays_of") == {"store/release.py"}
+    assert naming(VIEW) == naming(VERSIONS) == naming("arrays_of") == {"store/release.py"}
 
 
 def test_values_and_aggregates_become_a_message_in_one_place_each_which_asks_the_release_rule() -> None:
     assert naming("write_values") == {"delivery/build.py"}
     assert naming("write_aggregates") == {"delivery/aggregates.py"}
-    asking = {module for module in naming("release") if _imports_release(module)}
-    assert asking == {"delivery/build.py", "delivery/aggregates.py"}
+    asking = {module for module in naming("release") if _imports(module, "store.release", "release")}
+    assert asking == {"delivery/build.py", "delivery/day_totals.py"}
 
 
-def _imports_release(module: str) -> bool:
+def test_what_is_kept_of_aggregates_is_read_in_one_place_which_asks_the_release_rule_first() -> None:
+    assert naming("aggregate_total") == {"store/tables.py", "store/tables_message.py", "store/aggregate_totals.py"}
+    importing = {module for module in naming("Kept") if _imports(module, "store.aggregate_totals", "Kept")}
+    assert importing == {"delivery/day_totals.py"}
+    assert {module for module in importing if _imports(module, "store.release", "permitted")} == importing
+
+
+def _imports(module: str, source: str, name: str) -> bool:
     tree = ast.parse((SOURCE / module).read_text("utf-8"))
     return any(
-        isinstance(node, ast.ImportFrom) and node.module == "flexiciency.store.release"
-        and any(alias.name == "release" for alias in node.names)
+        isinstance(node, ast.ImportFrom) and node.module == f"flexiciency.{source}"
+        and any(alias.name == name for alias in node.names)
         for node in ast.walk(tree)
     )  # fmt: skip
 
 
-def test_the_role_that_values_leave_as_may_read_the_view_days_of_corrections_and_nothing_else(
+def test_the_role_that_values_leave_as_may_read_the_views_of_the_rule_days_of_corrections_and_nothing_else(
     database: Database,
 ) -> None:
     with database.begin() as connection:
@@ -80,7 +87,7 @@ def test_the_role_that_values_leave_as_may_read_the_view_days_of_corrections_and
             text("SELECT rolcanlogin, rolsuper, rolcreaterole, rolcreatedb, rolbypassrls FROM pg_roles "
                  "WHERE rolname = :role"), {"role": ROLE},
         ).one()  # fmt: skip
-    assert rights == {(VIEW, "SELECT"), ("corrected_day", "SELECT")}
+    assert rights == {(VIEW, "SELECT"), (VERSIONS, "SELECT"), ("corrected_day", "SELECT")}
     assert not any(attributes)
 
 
@@ -92,7 +99,10 @@ def test_days_of_corrections_have_neither_pods_nor_values(database: Database) ->
         assert set(columns.scalars()) == {"quantity", "day", "version"}
 
 
-@pytest.mark.parametrize("relation", ["meter_value_block", "stored_block", "releasable", "consent", "pod", "message"])
+@pytest.mark.parametrize(
+    "relation",
+    ["meter_value_block", "aggregate_total", "stored_block", "releasable", "consent", "pod", "message"],
+)
 def test_the_database_refuses_the_role_whatever_else_it_asks_for(database: Database, relation: str) -> None:
     asked = f"SELECT FROM {relation}"
     with database.begin() as connection:
@@ -104,6 +114,7 @@ def test_the_database_refuses_the_role_whatever_else_it_asks_for(database: Datab
 
 @pytest.mark.parametrize("quantity", Quantity)
 def test_the_view_knows_each_quantity_by_the_code_it_is_stored_with(database: Database, quantity: Quantity) -> None:
-    with database.begin() as connection:
-        view = connection.execute(text("SELECT pg_get_viewdef('released_value_block'::regclass)")).scalar_one()
-    assert f"WHEN '{quantity.value}'::text THEN {QUANTITY_CODES[quantity]}" in view
+    for name in (VIEW, VERSIONS):
+        with database.begin() as connection:
+            view = connection.execute(text("SELECT pg_get_viewdef(to_regclass(:name))"), {"name": name}).scalar_one()
+        assert f"WHEN '{quantity.value}'::text THEN {QUANTITY_CODES[quantity]}" in view

@@ -21,6 +21,7 @@ from flexiciency.store.values import (
     Stored,
     add_partitions,
     arrays_of,
+    corrected_since,
     store_blocks,
     write_blocks,
 )
@@ -252,6 +253,22 @@ def test_another_value_quality_or_step_is_a_correction(database: Database, pods:
         "step": _block(pod, day, step=TimeStep.PT1H),
     }[what]
     assert _store(database, changed) == Stored(new=0, corrected=1, known=0)
+
+
+def test_each_month_has_the_index_of_corrections(database: Database, pods: list[str]) -> None:
+    day = date(2027, 5, 5)
+    _store(database, _block(pods[0], day))
+    _store(database, _block(pods[0], day, version=2))
+    with database.begin() as connection:
+        indexes = connection.execute(
+            text("SELECT indexdef FROM pg_indexes WHERE tablename = 'meter_value_block_2027_05'")
+        ).scalars()
+        assert any("(quantity, day, version) WHERE (version > 1)" in index for index in indexes)
+    with transaction(database) as tx:
+        version = _read(database, pods[:1], day, day + timedelta(days=1))[0].version
+        for since, found in ((0, [pods[0]]), (version - 1, [pods[0]]), (version, [])):
+            (rows,) = tx.look_up(corrected_since(ENERGY, day, since))
+            assert [(row.pod, row.version) for row in rows] == [(pod, version) for pod in found]
 
 
 def test_two_blocks_of_one_day_are_refused(database: Database, pods: list[str]) -> None:

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import structlog
@@ -13,12 +14,15 @@ from flexiciency.contract.codec import AggregatesHeader
 from flexiciency.contract.codec_write import write_aggregates
 from flexiciency.contract.series import Encoding, Quantity, Series, TimeStep
 from flexiciency.delivery.built import Built
+from flexiciency.delivery.day_totals import of_day, read_anew
 from flexiciency.domain.aggregation import Aggregate, Place, aggregated, aggregation_id, edges, refusal, runs
 from flexiciency.domain.reasons import Reason
+from flexiciency.domain.values import local_day
 from flexiciency.store import aggregates
+from flexiciency.store.aggregate_totals import Day
 from flexiciency.store.aggregates import Group
 from flexiciency.store.deliveries import SentAggregate
-from flexiciency.store.release import Asked, Released, release
+from flexiciency.store.release import Asked, Released
 from flexiciency.store.transaction import Row, Transaction
 
 log = structlog.get_logger()
@@ -35,7 +39,8 @@ class GroupRefused(Exception):  # noqa: N818  a business refusal, which the call
 class Wanted:
     """Aggregates of an agreement in [start, end) UTC over `members`, rows of `aggregates.members` in one time zone.
 
-    A group that may not leave is an error where `all_or_nothing`, and else left out.
+    A group that may not leave is an error where `all_or_nothing`, and else left out. `everywhere`: the members are all
+    PoDs of the agreement in their zone, so that what is added up may be kept for the next time.
     """
 
     agreement_id: str
@@ -49,6 +54,7 @@ class Wanted:
     members: list[Row]
     minimum: int
     all_or_nothing: bool
+    everywhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +82,8 @@ def aggregates_object(
         return None
     header = AggregatesHeader(
         id=object_id, agreement=wanted.agreement_id, selection=selection, quantity=wanted.quantity,
-        time_step=wanted.step, period_start=wanted.start, period_end=wanted.end, version=1, encoding=encoding,
+        time_step=wanted.step, period_start=wanted.start, period_end=wanted.end, encoding=encoding,
+        version=max(released.versions[pod] for part in parts for pod in part.group.pods),
         aggregation_level=wanted.level, aggregation_method=wanted.method,
     )  # fmt: skip
     for part in parts:
@@ -106,12 +113,21 @@ def _aggregated(tx: Transaction, wanted: Wanted, found: Released) -> list[Aggreg
         one.pod: aggregation_id(wanted.level, Place(one.country, one.city, one.street), wanted.agreement_id)
         for one in wanted.members
     }
+    zone, grid = wanted.members[0].time_zone, _edges(wanted)[:-1]
+    day = _local_day(wanted, zone)
     asked = Asked(
-        wanted.agreement_id, wanted.quantity, wanted.step, wanted.start, wanted.end, tuple(group_of),
-        wanted.members[0].time_zone,
-    )  # fmt: skip
-    released = ((group_of[series.pod], series) for series in release(tx, asked, found))
-    return aggregated(released, _edges(wanted)[:-1], wanted.method)
+        wanted.agreement_id, wanted.quantity, wanted.step, wanted.start, wanted.end, tuple(group_of), zone, day
+    )
+    if day is not None and wanted.everywhere:
+        kept = Day(wanted.agreement_id, zone, wanted.step, day)
+        return aggregated(of_day(tx, kept, asked, group_of, grid, found), grid, wanted.method)
+    return aggregated(read_anew(tx, asked, group_of, grid, found), grid, wanted.method)
+
+
+def _local_day(wanted: Wanted, zone: str) -> date | None:
+    """The local day that is wanted, if it is just one."""
+    day = wanted.members[0].since.astimezone(ZoneInfo(zone)).date()
+    return day if (wanted.start, wanted.end) == local_day(day, zone) else None
 
 
 def _parts(wanted: Wanted, found: list[Aggregate]) -> Iterator[_Part]:
@@ -135,10 +151,10 @@ def _allowed(tx: Transaction, wanted: Wanted, parts: Iterator[_Part], released: 
     """Those that decision 10 lets out. Raises GroupRefused for another one where `all_or_nothing`."""
     candidates = list(parts)
     consented = frozenset(pod for pod, consents in released.consents.items() if consents)
-    served = tx.read(*(part.group.others() for part in candidates)) if candidates else []
+    served = aggregates.others_served(tx, [part.group for part in candidates])
     allowed = []
     for part, others in zip(candidates, served, strict=True):
-        against = refusal(part.group.pods, consented, [frozenset(row.pods) for row in others], wanted.minimum)
+        against = refusal(part.group.pods, consented, others, wanted.minimum)
         if against is None:
             allowed.append(part)
         elif wanted.all_or_nothing:

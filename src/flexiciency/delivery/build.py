@@ -44,6 +44,7 @@ def _aggregates(tx: Transaction, delivery: Row, object_id: str, minimum: int) ->
         agreement_id=delivery.agreement_id, requester_id=delivery.recipient_id, level=delivery.aggregation_level,
         method=delivery.aggregation_method, quantity=Quantity(delivery.quantity), step=STEPS[delivery.time_step],
         start=delivery.value_start, end=delivery.value_end, members=members, minimum=minimum, all_or_nothing=False,
+        everywhere=True,
     )  # fmt: skip
     return aggregates_object(tx, wanted, object_id, selection=None, encoding=Encoding(delivery.encoding))
 

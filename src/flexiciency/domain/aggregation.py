@@ -4,8 +4,8 @@ The same PoDs stand behind every interval of an aggregate: an interval for which
 or the difference between two intervals would tell about that PoD alone.
 """
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from hashlib import sha256
 from itertools import groupby, pairwise
@@ -62,38 +62,87 @@ def aggregation_id(level: str, place: Place, agreement_id: str) -> str:
     return name if len(name) <= _LONGEST else f"sha256:{sha256(name.encode()).hexdigest()}"
 
 
-@dataclass(slots=True)
-class _Running:
-    """What one group has so far: arrays over the grid, so memory does not grow with its PoDs' values."""
+@dataclass(slots=True, eq=False)
+class Totals:
+    """What one group has so far: sums over a grid, and how many PoDs have a value of each quality there.
 
-    totals: NDArray[np.int64]
-    present: NDArray[np.int64]
-    worst: NDArray[np.uint8]
-    pods: set[str] = field(default_factory=set)
+    PoDs are added and taken out again one by one, so memory does not grow with their values. Missing is no value.
+    """
+
+    sums: NDArray[np.int64]
+    counts: NDArray[np.int32]
+    """By quality, then by interval."""
+    pods: set[str]
+
+    @classmethod
+    def none(cls, grid: NDArray[np.int64]) -> "Totals":
+        """Of no PoD yet."""
+        return cls(np.zeros(len(grid), np.int64), np.zeros((Quality.MISSING, len(grid)), np.int32), set())
+
+    def add(self, pod: str, series: Iterable[Series], grid: NDArray[np.int64]) -> None:
+        """All series of a PoD, which is in the group if they have a value on the grid.
+
+        ValueError for two values for one interval, or a PoD that is there already.
+        """
+        if pod in self.pods:
+            raise ValueError(f"PoD {pod} comes back after another PoD: expected all its series in a row")
+        if self._count(pod, series, grid, 1):
+            self.pods.add(pod)
+
+    def remove(self, pod: str, series: Iterable[Series], grid: NDArray[np.int64]) -> None:
+        """Undo `add` of the same series."""
+        self._count(pod, series, grid, -1)
+        self.pods.discard(pod)
+
+    def finished(self, group_id: str, grid: NDArray[np.int64], method: str) -> Aggregate:
+        """The aggregate of the intervals that all PoDs share."""
+        size = len(self.pods)
+        shared = (self.counts.sum(axis=0) == size) & (size > 0)
+        values = self.sums[shared]
+        if method == "Mean" and size:
+            values = mean(values, size)
+        worst = Quality.INCOMPLETE - (self.counts[::-1, shared] > 0).argmax(axis=0)
+        return Aggregate(group_id, frozenset(self.pods), grid[shared], values, worst.astype(np.uint8))
+
+    def _count(self, pod: str, series: Iterable[Series], grid: NDArray[np.int64], sign: int) -> bool:
+        """Whether there was any value."""
+        counted = np.zeros(len(grid), dtype=np.bool_)
+        for one in series:
+            instants = one.instants()
+            at = np.searchsorted(grid, instants)
+            there = np.append(grid, -1)[at] == instants
+            if one.qualities is not None:
+                there &= one.qualities != Quality.MISSING
+            at = at[there]
+            if counted[at].any():
+                raise ValueError(f"PoD {pod} has two values for one interval")
+            counted[at] = True
+            self.sums[at] += sign * one.values[there].astype(np.int64)
+            self.counts[0 if one.qualities is None else one.qualities[there], at] += sign
+        return bool(counted.any())
 
 
-def aggregated(members: Iterable[tuple[str, Series]], grid: NDArray[np.int64], method: str) -> list[Aggregate]:
-    """One Aggregate per AggregationId, in its order, from (AggregationId, Series), a PoD's series in a row.
+def totals(members: Iterable[tuple[str, Series]], grid: NDArray[np.int64]) -> dict[str, Totals]:
+    """By AggregationId, from (AggregationId, Series), a PoD's series in a row. What `Totals.add` raises."""
+    groups: dict[str, Totals] = {}
+    for (group_id, pod), of_pod in groupby(members, key=lambda member: (member[0], member[1].pod)):
+        if group_id not in groups:
+            groups[group_id] = Totals.none(grid)
+        groups[group_id].add(pod, (series for _, series in of_pod), grid)
+    return groups
+
+
+def aggregated(groups: Mapping[str, Totals], grid: NDArray[np.int64], method: str) -> list[Aggregate]:
+    """One Aggregate per AggregationId, in its order.
 
     `grid` has the ascending starts of the period's intervals, for P1D the local days of one zone. A PoD is in a group
     if it has a value there; Missing is none, nor is one off the grid, as of a local day of another zone. The quality is
     the members' worst. Mean is rounded half to even to whole Wh or W. A group without an interval that all its PoDs
-    share is left out. ValueError for a method other than Sum or Mean, a PoD with two values for one interval or whose
-    series are not in a row.
+    share is left out. ValueError for a method other than Sum or Mean.
     """
     if method not in {"Sum", "Mean"}:
         raise ValueError(f"aggregation method {method}: expected Sum or Mean")
-    groups: dict[str, _Running] = {}
-    for (group_id, pod), of_pod in groupby(members, key=lambda member: (member[0], member[1].pod)):
-        if group_id not in groups:
-            size = len(grid)
-            groups[group_id] = _Running(np.zeros(size, np.int64), np.zeros(size, np.int64), np.zeros(size, np.uint8))
-        if pod in groups[group_id].pods:
-            raise ValueError(f"PoD {pod} comes back after another PoD: expected all its series in a row")
-        counted = np.zeros(len(grid), dtype=np.bool_)
-        for _, series in of_pod:
-            _add(groups[group_id], series, grid, counted)
-    every = (_finished(group_id, groups[group_id], grid, method) for group_id in sorted(groups))
+    every = (groups[group_id].finished(group_id, grid, method) for group_id in sorted(groups))
     return [one for one in every if len(one.starts)]
 
 
@@ -134,32 +183,3 @@ def refusal(
     if any(pods & other and 0 < len(pods ^ other) < minimum for other in served):
         return reason(ReasonCode.GROUP_OVERLAPS)
     return None
-
-
-def _add(group: _Running, series: Series, grid: NDArray[np.int64], counted: NDArray[np.bool_]) -> None:
-    instants = series.instants()
-    at = np.searchsorted(grid, instants)
-    there = np.append(grid, -1)[at] == instants
-    if series.qualities is not None:
-        there &= series.qualities != Quality.MISSING
-    if not there.any():
-        return
-    at = at[there]
-    values = series.values[there]
-    if series.qualities is not None:
-        group.worst[at] = np.maximum(group.worst[at], series.qualities[there])
-    if counted[at].any():
-        raise ValueError(f"PoD {series.pod} has two values for one interval")
-    counted[at] = True
-    group.totals[at] += values
-    group.present[at] += 1
-    group.pods.add(series.pod)
-
-
-def _finished(group_id: str, group: _Running, grid: NDArray[np.int64], method: str) -> Aggregate:
-    size = len(group.pods)
-    shared = (group.present == size) & (group.present > 0)
-    values = group.totals[shared]
-    if method == "Mean" and size:
-        values = mean(values, size)
-    return Aggregate(group_id, frozenset(group.pods), grid[shared], values, group.worst[shared])

@@ -16,7 +16,7 @@ from flexiciency.services.exchange import transaction_of
 from flexiciency.services.provision import B2BO, must_be_of, must_be_served
 from flexiciency.soap.endpoint import Call
 from flexiciency.store import aggregates, deliveries
-from flexiciency.store.aggregates import Localization
+from flexiciency.store.aggregates import EVERYWHERE, Localization
 from flexiciency.store.deliveries import Cause
 from flexiciency.store.transaction import Row
 
@@ -39,8 +39,9 @@ def request_values(minimum: int, call: Call, message: Any) -> Iterator[bytes]:
     wanted = Wanted(
         agreement_id=agreement.id, requester_id=call.speaker.id, level=selection.AggregationLevel,
         method=selection.AggregationMethod, quantity=Quantity(selection.Quantity),
-        step=TimeStep(selection.TimeStep), start=start, end=end, members=_members(call, agreement, selection),
-        minimum=minimum, all_or_nothing=True,
+        step=TimeStep(selection.TimeStep), start=start, end=end,
+        members=_members(call, agreement, selection), minimum=minimum, all_or_nothing=True,
+        everywhere=_place(selection) == EVERYWHERE,
     )  # fmt: skip
     built = _built(call, wanted, selection)
     name = "b2bo:RequestAggregatedDataValuesResponse"
@@ -69,13 +70,17 @@ def _must_be_agreed(agreement: Row, selection: Any) -> None:
         raise ValuesInvalid("Period/End must be later than Period/Start.", path=f"{_SELECTION}/Period/End")
 
 
+def _place(selection: Any) -> Localization:
+    place = selection.Localization
+    named = (place.PoD, place.CustomerId, place.Country, place.City, place.Street)
+    return Localization(*(tuple(each or ()) for each in named))
+
+
 def _members(call: Call, agreement: Row, selection: Any) -> list[Row]:
     """PoDs of the agreement that are selected, all of one zone. Raises StateConflict, ValuesInvalid."""
-    place, period = selection.Localization, selection.Period
-    wanted = Localization(*(
-        tuple(named or ()) for named in (place.PoD, place.CustomerId, place.Country, place.City, place.Street)
-    ))  # fmt: skip
-    (members,) = transaction_of(call).look_up(aggregates.members(agreement.id, period.Start, period.End, wanted))
+    period = selection.Period
+    found = aggregates.members(agreement.id, period.Start, period.End, _place(selection))
+    (members,) = transaction_of(call).look_up(found)
     zones = sorted({one.time_zone for one in members})
     if len(zones) > 1:
         raise StateConflict(

@@ -1,5 +1,7 @@
 """Aggregates in the database: the PoDs of an agreement by place, and what a requester was served (decision 10)."""
 
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -26,9 +28,10 @@ WHERE gp.agreement_id = %(agreement_id)s AND gp.covered && %(period)s
 ORDER BY p.pod
 """
 
+# Of all groups that are to leave at once: one look at thousands of streets, of which few were served for the same time.
 _SERVED = """
-SELECT pods FROM aggregate_served
-WHERE requester_id = %(requester_id)s AND group_hash <> %(group_hash)s AND served && %(intervals)s AND pods && %(pods)s
+SELECT pods, served FROM aggregate_served
+WHERE requester_id = %(requester_id)s AND group_hash <> ALL(%(hashes)s) AND served && %(intervals)s
 """
 _SERVE = """
 INSERT INTO aggregate_served (requester_id, group_hash, pods, served)
@@ -60,22 +63,56 @@ class Group:
     stretches: tuple[tuple[datetime, datetime], ...]
 
     @property
-    def _values(self) -> dict[str, object]:
-        pods = sorted(self.pods)
-        return {
-            "requester_id": self.requester_id,
-            "group_hash": sha256("\n".join(pods).encode()).digest(),
-            "pods": pods,
-            "intervals": TimestamptzMultirange(TimestamptzRange(start, end) for start, end in self.stretches),
-        }
-
-    def others(self) -> Query:
-        """PoDs of the other groups that share PoDs with it and were served to the requester for any of its time."""
-        return Query(_SERVED, self._values)
+    def hash(self) -> bytes:
+        """Tells this set of PoDs from others."""
+        return pods_hash(self.pods)
 
     def serve(self, tx: Transaction) -> None:
         """Remember that it was served."""
-        tx.write(_SERVE, **self._values)
+        tx.write(
+            _SERVE, requester_id=self.requester_id, group_hash=self.hash, pods=sorted(self.pods),
+            intervals=_multirange([self]),
+        )  # fmt: skip
+
+
+def pods_hash(pods: Iterable[str]) -> bytes:
+    """Tells one set of PoDs from another."""
+    return sha256("\n".join(sorted(pods)).encode()).digest()
+
+
+def others_served(tx: Transaction, groups: Sequence[Group]) -> list[list[frozenset[str]]]:
+    """For each of some disjoint groups, others that share PoDs with it and were served to its requester in its time.
+
+    All groups are of one requester.
+    """
+    if not groups:
+        return []
+    wanted = {
+        "requester_id": groups[0].requester_id, "hashes": [one.hash for one in groups],
+        "intervals": _multirange(groups),
+    }  # fmt: skip
+    (rows,) = tx.read(Query(_SERVED, wanted))
+    served = [(frozenset(row.pods), row.served) for row in rows]
+    with_pod: dict[str, list[int]] = defaultdict(list)
+    for number, (pods, _) in enumerate(served):
+        for pod in pods:
+            with_pod[pod].append(number)
+    sharing = [{number for pod in one.pods for number in with_pod.get(pod, ())} for one in groups]
+    return [
+        [served[number][0] for number in sorted(numbers) if _meet(one.stretches, served[number][1])]
+        for one, numbers in zip(groups, sharing, strict=True)
+    ]
+
+
+def _meet(stretches: Iterable[tuple[datetime, datetime]], served: TimestamptzMultirange) -> bool:
+    """Whether they have an instant in common."""
+    return any(
+        start < (part.upper or end) and (part.lower or start) < end for start, end in stretches for part in served
+    )
+
+
+def _multirange(groups: Iterable[Group]) -> TimestamptzMultirange:
+    return TimestamptzMultirange(TimestamptzRange(*stretch) for one in groups for stretch in one.stretches)
 
 
 def members(

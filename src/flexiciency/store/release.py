@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from math import ceil
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from psycopg.rows import namedtuple_row
@@ -25,7 +25,7 @@ from flexiciency.store.transaction import Query, Row, Transaction
 from flexiciency.store.values import QUANTITY_CODES, STEPS, arrays_of
 
 ROLE = "flexiciency_release"
-"""Has SELECT on `released_value_block` and on `corrected_day`, which has no values, and no other right."""
+"""Has SELECT on `released_value_block`, `released_value_version` and `corrected_day`, and no other right."""
 
 _LOCK_AGREEMENT = "SELECT FROM agreement WHERE id = %(agreement_id)s FOR SHARE"
 
@@ -42,6 +42,7 @@ ORDER BY cp.consent_id, cp.pod FOR SHARE OF cp
 _WHERE = """
 WHERE v.agreement_id = %(agreement_id)s AND v.quantity = %(quantity)s AND %(step)s %% v.time_step = 0
   AND v.released && %(period)s AND v.day >= %(first_day)s AND v.day < %(end_day)s
+  AND tstzrange(v.start, v.start + v.count * v.step * interval '1 second') && %(period)s
   AND (v.consent_id IS NULL OR v.consent_id = ANY(%(consents)s))
   AND (%(time_zone)s::text IS NULL OR v.time_zone = %(time_zone)s) AND (/* PoDs */)
 """
@@ -56,6 +57,24 @@ FROM released_value_block v /* where */
 ORDER BY v.pod, v.day
 """.replace("/* where */", _WHERE)
 
+# The latest of the versions up to one. Those that may not leave come too, without values: an older one must not take
+# their place.
+_RELEASED_UP_TO = """
+SELECT v.pod, v.time_zone, v.day, v.version, v.start, v.step, v.values, v.qualities, v.consent_id,
+    v.released * %(period)s AS released, %(up_to)s AS latest
+FROM released_value_version v /* where */ AND v.version <= %(up_to)s
+ORDER BY v.pod, v.day, v.version DESC
+""".replace("/* where */", _WHERE)
+
+_PERMITTED = """
+SELECT p.pod, r.consent_id, r.released @> %(period)s AS whole
+FROM releasable r CROSS JOIN LATERAL (SELECT pod, time_zone FROM pod WHERE id = r.pod_id OFFSET 0) p
+WHERE r.agreement_id = %(agreement_id)s AND r.quantity = %(quantity)s AND %(step)s %% r.time_step = 0
+  AND r.released && %(period)s AND (r.consent_id IS NULL OR r.consent_id = ANY(%(consents)s))
+  AND (%(time_zone)s::text IS NULL OR p.time_zone = %(time_zone)s) AND (/* PoDs */)
+ORDER BY p.pod
+"""
+
 _PODS = "SELECT id FROM pod WHERE pod = ANY(%(pods)s)"
 
 
@@ -68,8 +87,11 @@ def _of_all(sql: str) -> str:
     return sql.replace("/* PoDs */", "true")
 
 
-_OF_ALL = _of_all(_LOCK_CONSENTS), _of_all(_RELEASED)
-_OF_PODS = _of_pods(_LOCK_CONSENTS, "r.pod_id"), _of_pods(_RELEASED, "v.pod_id")
+_OF_ALL = _of_all(_LOCK_CONSENTS), _of_all(_RELEASED), _of_all(_RELEASED_UP_TO), _of_all(_PERMITTED)
+_OF_PODS = (
+    _of_pods(_LOCK_CONSENTS, "r.pod_id"), _of_pods(_RELEASED, "v.pod_id"), _of_pods(_RELEASED_UP_TO, "v.pod_id"),
+    _of_pods(_PERMITTED, "r.pod_id"),
+)  # fmt: skip
 
 LONGEST_DAY = timedelta(hours=25)
 """What a day may have been in a zone that the PoD is no longer in."""
@@ -79,7 +101,8 @@ LONGEST_DAY = timedelta(hours=25)
 class Asked:
     """What a delivery is to hold: of one agreement, [start, end) UTC, all its PoDs or the named ones or a zone's.
 
-    `step` is the agreement's or a multiple of it; else nothing leaves.
+    `step` is the agreement's or a multiple of it; else nothing leaves. `day`: of blocks of this local day only.
+    `up_to`: corrections after this version are not in it.
     """
 
     agreement_id: str
@@ -89,6 +112,8 @@ class Asked:
     end: datetime
     pods: tuple[str, ...] | None = None
     time_zone: str | None = None
+    day: date | None = None
+    up_to: int | None = None
 
 
 @dataclass(slots=True)
@@ -108,31 +133,57 @@ def release(tx: Transaction, asked: Asked, released: Released | None = None) -> 
 
     The consents stay locked against revocation until it ends. Rows are fetched in portions, so memory is flat.
     """
-    lock_consents, blocks = _OF_ALL if asked.pods is None else _OF_PODS
+    _, latest, up_to, _ = _OF_ALL if asked.pods is None else _OF_PODS
+    values = _locked(tx, asked)
+    with tx.driver.cursor(f"release_{id(asked)}", row_factory=namedtuple_row) as cursor:
+        cursor.itersize = 2000
+        # All rows are fetched: a plan for the first few looked through every block for each PoD of a large agreement.
+        tx.driver.execute("SET LOCAL cursor_tuple_fraction = 1")
+        tx.driver.execute(f"SET LOCAL ROLE {ROLE}")
+        cursor.execute(
+            latest if asked.up_to is None else up_to, values, binary=True
+        )  # rights are checked here, not when rows are fetched
+        tx.driver.execute("RESET ROLE")
+        rows = cursor if asked.up_to is None else _highest(cursor)
+        yield from joined(_apart(block for stored in _whole(rows, released) for block in _blocks(stored, asked)))
+
+
+def permitted(tx: Transaction, asked: Asked) -> dict[str, set[str]] | None:
+    """PoDs all of whose period may leave, values or not, with their consents, locked as `release` does.
+
+    None when of any PoD a part may leave, or all by several consents one after the other.
+    """
+    _, _, _, sql = _OF_ALL if asked.pods is None else _OF_PODS
+    (rows,) = tx.read(Query(sql, _locked(tx, asked)))
+    found = {}
+    for pod, of_pod in groupby(rows, key=lambda row: row.pod):
+        parts = list(of_pod)
+        if not any(row.whole for row in parts):
+            return None
+        found[pod] = {row.consent_id for row in parts if row.consent_id is not None}
+    return found
+
+
+def _locked(tx: Transaction, asked: Asked) -> dict[str, Any]:
+    """The values of the statements, once agreement and consents are locked."""
+    lock_consents, *_ = _OF_ALL if asked.pods is None else _OF_PODS
     of_agreement = {
         "agreement_id": asked.agreement_id,
         "period": TimestamptzRange(asked.start, asked.end),
         "pods": _pod_ids(tx, asked.pods or ()),
     }
     _, locked = tx.read(Query(_LOCK_AGREEMENT, of_agreement), Query(lock_consents, of_agreement))
-    values = of_agreement | {
+    return of_agreement | {
         "consents": list({row.consent_id for row in locked}),
         "time_zone": asked.time_zone,
         "quantity": asked.quantity.value,
         "code": QUANTITY_CODES[asked.quantity],
         "step": asked.step.seconds,
+        "up_to": asked.up_to,
         # No zone is more than a day from UTC.
-        "first_day": _utc_day(asked.start, -1),
-        "end_day": _utc_day(asked.end, 2),
+        "first_day": asked.day or _utc_day(asked.start, -1),
+        "end_day": asked.day + timedelta(days=1) if asked.day else _utc_day(asked.end, 2),
     }
-    with tx.driver.cursor(f"release_{id(asked)}", row_factory=namedtuple_row) as cursor:
-        cursor.itersize = 2000
-        # All rows are fetched: a plan for the first few looked through every block for each PoD of a large agreement.
-        tx.driver.execute("SET LOCAL cursor_tuple_fraction = 1")
-        tx.driver.execute(f"SET LOCAL ROLE {ROLE}")
-        cursor.execute(blocks, values, binary=True)  # rights are checked here, not when rows are fetched
-        tx.driver.execute("RESET ROLE")
-        yield from joined(_apart(block for stored in _whole(cursor, released) for block in _blocks(stored, asked)))
 
 
 def _pod_ids(tx: Transaction, pods: tuple[str, ...]) -> list[int]:
@@ -158,6 +209,13 @@ def _whole(rows: Iterable[Row], released: Released | None) -> Iterator[_Stored]:
             released.versions[pod] = max(released.versions.get(pod, 1), found[0].version)
             released.latest = found[0].latest
         yield _Stored(found[0], union((row.released.lower, row.released.upper) for row in found))
+
+
+def _highest(rows: Iterable[Row]) -> Iterator[Row]:
+    """Of each block the rows of its highest version, if that may leave."""
+    for _, of_block in groupby(rows, key=lambda row: (row.pod, row.day)):
+        found = list(of_block)
+        yield from (row for row in found if row.version == found[0].version and row.values is not None)
 
 
 def _utc_day(instant: datetime, days: int) -> date:

@@ -46,6 +46,7 @@ from flexiciency.store.tables_market import (
 )
 from flexiciency.store.tables_message import (
     aggregate_served,
+    aggregate_total,
     delivery,
     delivery_acknowledgement,
     delivery_aggregate,
@@ -65,6 +66,7 @@ __all__ = [
     "activation",
     "activation_pod",
     "aggregate_served",
+    "aggregate_total",
     "agreement",
     "agreement_consent",
     "agreement_day",

@@ -205,6 +205,25 @@ aggregate_served = Table(
     comment="Decision 10: the groups of PoDs whose aggregates a requester was served, and for which intervals",
 )
 
+aggregate_total = Table(
+    "aggregate_total",
+    metadata,
+    key("agreement_id", Text, ForeignKey("agreement.id")),
+    key("time_zone", Text),
+    key("step", Integer),
+    key("day", Date),
+    key("aggregation_id", Text),
+    required("members", LargeBinary),
+    required("absent", ARRAY(Text)),
+    required("sums", LargeBinary),
+    required("counts", LargeBinary),
+    required("latest", Integer),
+    required("seen", Integer),
+    comment="AGG-DAT-VAL of a local day as last added up, so that a correction is not a reading anew: a hash of the "
+    "PoDs that might leave, those of them without a value, sums and counts by quality as in aggregate_totals.py, the "
+    "latest version in them, and the version up to which corrections are in them",
+)
+
 # No foreign keys from a reply to its request and from an exchange to its reply: one statement inserts all three.
 message = Table(
     "message",

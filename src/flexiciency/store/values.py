@@ -59,6 +59,12 @@ _CORRECTED = """
 INSERT INTO value_correction (pod_id, quantity, day, version)
 SELECT *, %s FROM unnest(%s::int8[], %s::int2[], %s::date[])
 """
+# "Above 1" as a constant too: so that the index of corrections is known to do.
+_CORRECTED_SINCE = """
+SELECT p.pod, max(b.version) AS version FROM meter_value_block b JOIN pod p ON p.id = b.pod_id
+WHERE b.quantity = %(quantity)s AND b.day = %(day)s AND b.version > %(version)s AND b.version > 1
+GROUP BY p.pod
+"""
 
 # Missing is quality code 4.
 _DAYS = """
@@ -171,6 +177,11 @@ def stored_days(pod_ids: Sequence[int], quantity: Quantity, step: TimeStep, star
             "end": end,
         },
     )  # fmt: skip
+
+
+def corrected_since(quantity: Quantity, day: date, version: int) -> Query:
+    """PoDs of which a local day was corrected since this version, and by which one last."""
+    return Query(_CORRECTED_SINCE, {"quantity": QUANTITY_CODES[quantity], "day": day, "version": version})
 
 
 def arrays_of(values: bytes, qualities: bytes | None) -> tuple[NDArray[np.int32], NDArray[np.uint8] | None]:
