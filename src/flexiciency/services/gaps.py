@@ -100,10 +100,15 @@ def each(tx: Transaction, asked: Asked, path: str | None) -> Iterator[tuple[Row,
         yield row, counted(grids[row.time_zone], one)
 
 
-def _covered(tx: Transaction, asked: Asked, path: str | None) -> list[Row]:
-    """PoDs of the agreement, with what of the period is covered and over. Raises ValuesInvalid."""
+def must_not_be_empty(asked: Asked, path: str | None) -> None:
+    """Raises ValuesInvalid at `path` for a period that is."""
     if asked.end <= asked.start:
         raise ValuesInvalid("Period/End must be later than Period/Start.", path=path)
+
+
+def _covered(tx: Transaction, asked: Asked, path: str | None) -> list[Row]:
+    """PoDs of the agreement, with what of the period is covered and over. Raises ValuesInvalid."""
+    must_not_be_empty(asked, path)
     of_agreement = asked.agreement.id, asked.start, asked.until, asked.pods
     ((size,),) = tx.look_up(gaps.size(*of_agreement))
     if size.days > MOST_POD_DAYS:
