@@ -61,8 +61,8 @@ def test_what_was_refused_is_queued_again_and_what_was_accepted_is_not(
     agreed, (first, second) = two[0].id, [pod_name(number) for number in two[1]]
     queued(database, agreed)
     hour = DAY[0], DAY[0] + HOUR
-    client.acknowledge_values(taken(client, agreed), {first: [PodStatus("KO", hour), PodStatus("OK", (hour[1], DAY[1]))],
-                                              second: PodStatus("OK")})  # fmt: skip
+    said = [PodStatus("KO", hour), PodStatus("OK", (hour[1], DAY[1]))]
+    client.acknowledge_values(taken(client, agreed), {first: said, second: PodStatus("OK")})
     client.request_missing_values(agreed, *DAY)
     assert requested(database, agreed) == [("ReceiveIndividualDataValue", *DAY, "Europe/Vienna", [first])]
 
