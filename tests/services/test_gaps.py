@@ -220,6 +220,9 @@ def test_a_report_of_more_pod_days_than_it_may_be_is_refused_with_what_fits(
     with pytest.raises(PartnerFault, match="Ask for 2 days at a time") as caught:
         client.read_gap_report(two[0].id, DAY[0], DAY[0] + 72 * HOUR)
     assert (caught.value.partner_code, caught.value.path) == ("ValuesInvalid", "ReadGapReport/Period/End")
+    monkeypatch.setattr(gaps, "LONGEST", timedelta(days=1))
+    with pytest.raises(PartnerFault, match="Ask for 1 days at a time"):
+        client.read_gap_report(two[0].id, DAY[0], DAY[0] + 48 * HOUR)
 
 
 def test_an_empty_period_and_a_foreign_agreement_are_refused(

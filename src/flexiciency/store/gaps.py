@@ -20,7 +20,7 @@ WHERE gp.agreement_id = %(id)s AND gp.covered && %(period)s AND (%(pods)s::text[
 # A day of 25 hours is one.
 _SIZE = f"""
 SELECT count(*) AS pods, coalesce(sum(greatest(ceil((extract(epoch FROM until - since) - 3600) / 86400), 1)), 0)::bigint
-    AS days
+    AS days, max(until) - min(since) AS longest
 FROM ({_COVERED}) covered
 """  # noqa: S608 - our own text
 _ORDERED = f"{_COVERED} ORDER BY p.pod"
@@ -53,7 +53,7 @@ WHERE d.agreement_id = %(id)s AND d.value_period && %(period)s AND d.received_at
 
 
 def size(agreement_id: str, start: datetime, end: datetime, pods: Sequence[str] | None) -> Query:
-    """How many PoDs, of all or those named, an agreement covers in [start, end), and how many days of theirs."""
+    """How many PoDs, of all or those named, an agreement covers in [start, end), how many days of theirs, how long."""
     return Query(_SIZE, _asked(agreement_id, start, end, pods))
 
 

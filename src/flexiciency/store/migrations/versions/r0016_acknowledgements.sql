@@ -42,3 +42,11 @@ ALTER TABLE delivery_aggregate DROP CONSTRAINT ck_delivery_aggregate_status;
 ALTER TABLE delivery_aggregate ADD CONSTRAINT ck_delivery_aggregate_status CHECK (status IN ('OK', 'KO', 'Partly'));
 UPDATE delivery_aggregate SET open = false WHERE status IS NOT NULL;
 COMMENT ON TABLE delivery_aggregate IS 'AGG-DAT-VAL by aggregate: the number of PoDs behind it, which part of the period it has values of (null: all), and what AGG-DAT-ACK said, of all of them unless open';
+
+-- What was said so far was said of all values.
+INSERT INTO delivery_acknowledgement (delivery_id, pod_id, status, reason_code, status_at, received_at)
+SELECT dp.delivery_id, dp.pod_id, dp.status, dp.reason_code, d.acknowledged_at, d.acknowledged_at
+FROM delivery_pod dp JOIN delivery d ON d.id = dp.delivery_id WHERE dp.status IS NOT NULL AND d.acknowledged_at IS NOT NULL;
+INSERT INTO delivery_acknowledgement (delivery_id, aggregation_id, status, reason_code, status_at, received_at)
+SELECT da.delivery_id, da.aggregation_id, da.status, da.reason_code, d.acknowledged_at, d.acknowledged_at
+FROM delivery_aggregate da JOIN delivery d ON d.id = da.delivery_id WHERE da.status IS NOT NULL AND d.acknowledged_at IS NOT NULL;
