@@ -342,7 +342,11 @@ def test_aggregates_are_sent_again_as_the_same_message_too(
     agreed = aggregating.agree_on_pods(player, aggregating.add_service(database), pods)
     with transaction(database) as tx:
         asked = Values(agreed, *DAY, ZONE)
-        delivery_id = Outbox().push_values(tx, PLAYER, asked, new_id(), datetime.now(UTC), aggregated=True)
+        object_id = new_id()
+        Outbox().push_values(tx, PLAYER, asked, object_id, datetime.now(UTC), aggregated=True)
+        tx.flush()
+        ((found,),) = tx.read(deliveries.by_object(object_id))
+    delivery_id = found.id
     pusher.push(delivery_id)
     first = queue.of(delivery_id)
     assert resend(database, PATIENCE, later(1)) == (1, 0)

@@ -1,7 +1,6 @@
 """What goes to a Market Player: stored, and its push deferred, in the transaction of the business change."""
 
 from datetime import datetime
-from uuid import UUID
 
 from flexiciency.delivery.jobs import defer_push
 from flexiciency.store import deliveries, parties
@@ -22,17 +21,14 @@ class Outbox:
     def push_values(
         self, tx: Transaction, recipient_id: str, values: Values, object_id: str, now: datetime,
         *, aggregated: bool = False,
-    ) -> UUID:  # fmt: skip
-        """Queue values, or their aggregates; which of them leave is decided when the message is marked Sent.
-
-        Gives the delivery's id.
-        """
+    ) -> None:  # fmt: skip
+        """Queue values, or their aggregates; which of them leave is decided when the message is marked Sent."""
         operation = "ReceiveAggregatedDataValue" if aggregated else "ReceiveIndividualDataValue"
-        return self._queue(tx, recipient_id, operation, values, object_id, now)
+        self._queue(tx, recipient_id, operation, values, object_id, now)
 
     def _queue(
         self, tx: Transaction, recipient_id: str, operation: str, what: bytes | Values, object_id: str, now: datetime
-    ) -> UUID:
+    ) -> None:
         delivery_id = deliveries.queue(
             tx, recipient_id=recipient_id, operation=operation, object_id=object_id, what=what, now=now
         )
@@ -40,7 +36,6 @@ class Outbox:
         if addresses:
             tx.flush()
             defer_push(tx.driver, delivery_id)
-        return delivery_id
 
 
 def push_stranded(database: Database, before: datetime) -> int:
