@@ -108,6 +108,17 @@ def test_values_given_on_request_count_and_a_part_of_a_period_can_be_asked_for(
     assert causes(report) == [(pod, 12, 13, "NotSent"), (pod_name(two[1][1]), 1, 13, "NotSent")]
 
 
+def test_values_of_another_step_than_agreed_are_not_those_expected(
+    client: MarketPlayer, database: Database, two: tuple[Agreed, list[int]]
+) -> None:
+    client.request_values(two[0].id, Quantity.ENERGY_CONSUMPTION, *DAY, TimeStep.PT15M)
+    assert numbers_of(client.read_gap_report(two[0].id, *DAY)) == (192, 192, 0)
+    with database.begin() as connection:
+        changed = "UPDATE delivery SET time_step = 3600 WHERE agreement_id = :id AND time_step = 900"
+        assert connection.execute(text(changed), {"id": two[0].id}).rowcount == 1
+    assert numbers_of(client.read_gap_report(two[0].id, *DAY)) == (192, 0, 0)
+
+
 def test_what_is_not_stored_or_known_to_be_missing_is_not_available(
     client: MarketPlayer, player: Sender, channel: Sender, database: Database
 ) -> None:

@@ -28,10 +28,12 @@ _RELEASED = """
 SELECT pod_id, range_agg(released * %(period)s) AS parts FROM releasable
 WHERE agreement_id = %(id)s AND released && %(period)s AND pod_id = ANY(%(pod_ids)s) GROUP BY pod_id
 """
+# Of the agreed step: an hour that was asked for is no four quarter hours.
 # Received: with a receipt, taken from the mailbox, or acknowledged. One that is Dead was received only if it was sent
 # again since.
 _RECEIVED = """
     d.agreement_id = %(id)s AND d.value_period && %(period)s AND d.sent_at IS NOT NULL
+    AND (d.time_step IS NULL OR d.time_step = (SELECT g.time_step FROM agreement g WHERE g.id = d.agreement_id))
     AND (d.resends > 0 OR (d.received_at IS NOT NULL AND d.state <> 'Dead'))
 """
 _HELD = f"""

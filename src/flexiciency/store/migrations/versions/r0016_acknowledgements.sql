@@ -19,6 +19,7 @@ CREATE TABLE delivery_acknowledgement (
 CREATE INDEX ix_delivery_acknowledgement_delivery_id ON delivery_acknowledgement (delivery_id);
 COMMENT ON TABLE delivery_acknowledgement IS 'IND-DAT-ACK and AGG-DAT-ACK, each statement: of which values (null: all) of a PoD or aggregate in a message, and when it was so';
 
+ALTER TABLE delivery ADD COLUMN time_step INTEGER;
 ALTER TABLE delivery ADD COLUMN resends INTEGER DEFAULT 0 NOT NULL;
 ALTER TABLE delivery ADD COLUMN resent_at TIMESTAMP WITH TIME ZONE;
 ALTER TABLE delivery ADD COLUMN escalated_at TIMESTAMP WITH TIME ZONE;
@@ -28,6 +29,7 @@ ALTER TABLE delivery ADD CONSTRAINT fk_delivery_replaced_by FOREIGN KEY (replace
 UPDATE delivery SET escalated_at = now()
 WHERE cause <> 'Answered' AND state = 'Sent' AND received_at IS NOT NULL;
 CREATE INDEX ix_delivery_unacknowledged ON delivery (received_at) WHERE sent_at IS NOT NULL AND acknowledged_at IS NULL AND escalated_at IS NULL AND replaced_by IS NULL AND cause <> 'Answered';
+COMMENT ON TABLE delivery IS 'An object to push: its canonical XML, or for values the agreement, period, step (null: the agreement''s) and PoDs (null: all) to build it from when sent, and why';
 CREATE INDEX ix_delivery_escalated_at ON delivery (escalated_at) WHERE escalated_at IS NOT NULL;
 
 ALTER TABLE delivery_pod ADD COLUMN parts TSTZMULTIRANGE;
