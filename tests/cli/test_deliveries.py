@@ -11,10 +11,10 @@ from sqlalchemy import delete, text
 from flexiciency.store import tables
 from flexiciency.store.database import Database
 from flexiciency.store.values import write_blocks
-from tests.cli.conftest import Run
+from tests.cli.conftest import Run, listed
 from tests.gateway import channel_of, gateway, player_of
 from tests.messages import Agreed, agree
-from tests.world import PLAYER, World, block, make_world
+from tests.world import PLAYER, World, block, make_world, pod_name
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +100,36 @@ def test_dead_deliveries_are_listed_and_sent_again(run: Run, database: Database)
     assert run("deliveries", "resend", "--to", PLAYER).out == "2 deliveries are queued again.\n"
     assert json.loads(run("deliveries", "list", "--state", "Dead", "--json").out) == []
     assert number(database, "SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'flexiciency.push'") == 3
+
+
+@pytest.mark.usefixtures("agreed", "nothing_queued")
+def test_what_is_escalated_is_listed_and_counted(run: Run, database: Database) -> None:
+    run("deliver", "--from", "2025-01-01", "--until", "2025-01-04")
+    assert "escalated in all" not in run("deliveries", "list").out
+    with database.begin() as connection:
+        connection.execute(text("UPDATE delivery SET escalated_at = now(), resends = 3 WHERE number = "
+                                "(SELECT min(number) FROM delivery)"))  # fmt: skip
+    (escalated,) = listed(run("deliveries", "list", "--escalated", "--json"))
+    assert (escalated["resends"], escalated["state"]) == (3, "Queued")
+    assert escalated["escalated_at"] is not None
+    assert len(listed(run("deliveries", "list", "--json"))) == 3
+    assert "Deliveries (1 escalated in all)" in run("deliveries", "list").out
+
+
+@pytest.mark.usefixtures("nothing_queued")
+def test_the_gap_report_of_an_agreement_begins_with_the_whole(run: Run, agreed: Agreed) -> None:
+    ran = run("agreement", "gaps", agreed.id, "--from", "2025-01-10", "--until", "2025-01-11", "--json")
+    whole, *gaps = listed(ran)
+    assert (whole["source"], whole["expected"], whole["sent"], whole["acknowledged"]) == (agreed.id, 192, 0, 0)
+    assert [(gap["source"], gap["start"], gap["end"], gap["cause"]) for gap in gaps] == [
+        (pod_name(number), "2025-01-10T00:00:00+00:00", "2025-01-11T00:00:00+00:00", "NotSent") for number in (0, 1)
+    ]
+    assert run("agreement", "gaps", "nothing", "--from", "2025-01-10", "--until", "2025-01-11").refusal == (
+        "ReferenceUnknown"
+    )
+    assert run("agreement", "gaps", agreed.id, "--from", "2025-01-11", "--until", "2025-01-10").refusal == (
+        "ValuesInvalid"
+    )
 
 
 @pytest.mark.usefixtures("agreed")

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from flexiciency.store.database import Database
 from tests.cli.conftest import DSO, PLAYER, Ran, Run, listed
@@ -81,3 +82,20 @@ def test_what_nothing_can_be_agreed_to_of_says_why(player: Run, agreed: Agreed) 
 def test_an_unknown_agreement_is_told_in_one_line(player: Run) -> None:
     ran = player("show", "urn:uuid:unknown")
     assert (ran.code, ran.err.partition(":")[0]) == (1, "ReferenceUnknown")
+
+
+@pytest.mark.usefixtures("player")
+def test_what_has_not_come_is_shown_and_asked_for(
+    run: Run, url: str, keys: Path, database: Database, agreed: Agreed
+) -> None:
+    provider = ("--provider", DSO, "--url", f"{url}/v1/services/b2b", "--provider-certificate", keys / "dso.pem")
+    day = (agreed.id, "--from", "2025-01-10", "--until", "2025-01-10T02:00:00Z", *provider)
+    whole, *gaps = listed(run("player", "gaps", *day, "--json"))
+    assert (whole["source"], whole["expected"], whole["sent"], whole["acknowledged"]) == (agreed.id, 24, 0, 0)
+    assert [(gap["source"], gap["cause"]) for gap in gaps] == [(pod_name(number), "NotSent") for number in range(3)]
+    assert "is on its way" in run("player", "missing", *day, "--pod", pod_name(1)).out
+    with database.begin() as connection:
+        requested = connection.execute(text("SELECT pods FROM delivery WHERE cause = 'Requested'")).scalars().all()
+    assert requested == [[pod_name(1)]]
+    refused = run("player", "missing", *day, "--pod", "AT-unknown")
+    assert (refused.code, refused.err.partition(":")[0]) == (1, "ReferenceUnknown")

@@ -179,6 +179,18 @@ def _mailbox(_: Call, __: Any) -> bytes:
     ) % (WAITING_ID.encode(), content)
 
 
+def _gaps(_: Call, message: Any) -> Any:
+    """Of two values the second has not been acknowledged."""
+    half = MIDNIGHT + DAY / 2
+    gap = B2B.Gap(Source="POD0001", Period=B2B.Period(Start=half, End=MIDNIGHT + DAY), Cause="NotAcknowledged")
+    return B2B.ReadGapReportResponse(
+        GapReport=B2B.GapReport(
+            ServiceActivationAgreementRef=message.AgreementId, Period=message.Period, Expected=3, Sent=2,
+            Acknowledged=1, Gap=[gap], Reason=B2B.Reason(Code="GapsCut", Text="Ask for less."),
+        )
+    )  # fmt: skip
+
+
 def _status(_: Call, message: Any) -> Any:
     status = B2B.MessageStatus(MessageId=message.MessageId, Status="Retrying", ErrorCode="PartnerUnreachable", At=NOW)
     return B2B.ReadMessageStatusResponse(MessageStatus=status)
@@ -225,6 +237,8 @@ _B2B: dict[str, Handler] = {
     "AcknowledgeIndividualData": lambda call, _: _receipt(B2B, call),
     "RequestAggregatedDataValues": _aggregates,
     "AcknowledgeAggregatedData": lambda call, _: _receipt(B2B, call),
+    "ReadGapReport": _gaps,
+    "RequestMissingValues": lambda call, _: _receipt(B2B, call),
     "RequestTechnicalValidation": lambda _, __: B2B.RequestTechnicalValidationResponse(),
     "AnswerTechnicalValidation": lambda call, _: _receipt(B2B, call),
     "PeekMailbox": _mailbox,

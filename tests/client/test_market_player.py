@@ -12,6 +12,7 @@ from flexiciency.client import (
     AggregatesMessage,
     ClientSettings,
     Counts,
+    Gap,
     MarketPlayer,
     PodStatus,
     Proposal,
@@ -167,6 +168,26 @@ def test_values_arrive_as_arrays_and_are_acknowledged(client: MarketPlayer, prov
     assert sent.IndividualDataAcknowledgement.IndividualDataValueRef == VALUES_ID
     assert ok.Acknowledgement[0].ValuePeriod is None
     assert ko.Acknowledgement[0].Reason.Code == "OutOfRange"
+
+
+def test_a_gap_report_says_what_has_not_come_and_why(client: MarketPlayer) -> None:
+    report = client.read_gap_report(AGREEMENT_ID, MIDNIGHT, MIDNIGHT + DAY)
+    assert (report.agreement_id, report.start, report.end) == (AGREEMENT_ID, MIDNIGHT, MIDNIGHT + DAY)
+    assert (report.expected, report.sent, report.acknowledged) == (3, 2, 1)
+    assert report.gaps == (Gap("POD0001", MIDNIGHT + DAY / 2, MIDNIGHT + DAY, "NotAcknowledged"),)
+    assert report.reason == Reason("GapsCut", "Ask for less.")
+
+
+def test_missing_values_are_asked_for_of_some_points_or_of_all(client: MarketPlayer, provider: Dso) -> None:
+    message_id = new_message_id()
+    receipt = client.request_missing_values(
+        AGREEMENT_ID, MIDNIGHT, MIDNIGHT + DAY, ["POD0001"], message_id=message_id
+    )  # fmt: skip
+    assert receipt.message_id == message_id
+    client.request_missing_values(AGREEMENT_ID, MIDNIGHT, MIDNIGHT + DAY)
+    (_, some), (_, every) = provider.calls
+    assert (some.AgreementId, some.PoD, some.Period.Start) == (AGREEMENT_ID, ["POD0001"], MIDNIGHT)
+    assert every.PoD is None
 
 
 def test_aggregates_arrive_as_arrays_and_are_acknowledged(client: MarketPlayer, provider: Dso) -> None:

@@ -2,24 +2,26 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 import pytest
 from sqlalchemy import text, update
 from structlog.testing import capture_logs
 
-from flexiciency.delivery.outbox import push_stranded
+from flexiciency.delivery.outbox import Outbox, push_stranded
 from flexiciency.delivery.push import Pusher, PushFailed, PushGivenUp
 from flexiciency.delivery.resend import Patience, resend
 from flexiciency.services.replies import B2B
 from flexiciency.store import deliveries, tables
 from flexiciency.store.database import Database
+from flexiciency.store.deliveries import Values
 from flexiciency.store.transaction import transaction
 from tests.delivery.conftest import DAY, Program, Queue
 from tests.gateway import Sender
-from tests.messages import Agreed, acknowledgement, agree, revocation, values, values_of
-from tests.world import PLAYER, pod_name, set_address, status_of
+from tests.messages import Agreed, acknowledgement, agree, new_id, revocation, values, values_of
+from tests.services import aggregating
+from tests.world import PLAYER, ZONE, pod_name, set_address, status_of
 
 HOUR = timedelta(hours=1)
 PATIENCE = Patience(HOUR, 3)
@@ -312,3 +314,45 @@ def _peeked(player: Sender) -> str | None:
 def test_values_asked_for_are_not_sent_again(player: Sender, database: Database, two: tuple[Agreed, list[int]]) -> None:
     values_of(player, values(two[0].id, *DAY))
     assert resend(database, PATIENCE, later(1000)) == (0, 0)
+
+
+def test_an_object_that_was_built_anew_before_it_was_received_cannot_be_acknowledged(
+    player: Sender, channel: Sender, queue: Queue, database: Database, two: tuple[Agreed, list[int]]
+) -> None:
+    set_address(database, None)
+    agreed, numbers = two
+    delivery_id = queue.day(agreed)
+    _peeked(player)
+    first = queue.of(delivery_id).object_id
+    channel.send(revocation(numbers[0], agreed.consents[numbers[0]]))
+    _peeked(player)
+    second = queue.of(delivery_id).object_id
+    fault = player.refused(acknowledgement(first, {pod_name(numbers[1]): "OK"}))
+    assert fault.partner_code == "ReferenceUnknown"
+    assert "acknowledge the object that came last" in fault.message
+    player.send(acknowledgement(second, {pod_name(numbers[1]): "OK"}))
+    assert queue.of(delivery_id).state == "AcknowledgedOK"
+
+
+@pytest.mark.usefixtures("address", "two")
+def test_aggregates_are_sent_again_as_the_same_message_too(
+    player: Sender, database: Database, queue: Queue, pusher: Pusher
+) -> None:
+    pods = aggregating.add_pods(database, "Resent", 5, days=[date(2025, 1, 10)])
+    agreed = aggregating.agree_on_pods(player, aggregating.add_service(database), pods)
+    with transaction(database) as tx:
+        asked = Values(agreed, *DAY, ZONE)
+        object_id = new_id()
+        Outbox().push_values(tx, PLAYER, asked, object_id, datetime.now(UTC), aggregated=True)
+        tx.flush()
+        ((found,),) = tx.read(deliveries.by_object(object_id))
+    delivery_id = found.id
+    pusher.push(delivery_id)
+    first = queue.of(delivery_id)
+    assert resend(database, PATIENCE, later(1)) == (1, 0)
+    pusher.push(delivery_id)
+    again = queue.of(delivery_id)
+    assert (again.message_id, again.resends, again.state) == (first.message_id, 1, "Sent")
+    player.send(aggregating.acknowledged(first.object_id, {f"portfolio:{agreed}": "OK"}))
+    assert queue.of(delivery_id).state == "AcknowledgedOK"
+    assert resend(database, PATIENCE, later(100)) == (0, 0)

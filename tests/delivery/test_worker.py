@@ -7,9 +7,11 @@ import pytest
 from sqlalchemy import text
 
 from flexiciency import app
+from flexiciency.delivery.jobs import QUEUE
 from flexiciency.delivery.outbox import Outbox, push_stranded
 from flexiciency.delivery.push import Pusher
-from flexiciency.delivery.worker import run
+from flexiciency.delivery.resend import Patience
+from flexiciency.delivery.worker import RESEND, run, worker_app
 from flexiciency.store.database import Database, driver
 from flexiciency.store.deliveries import Values
 from flexiciency.store.transaction import Transaction
@@ -155,3 +157,18 @@ def test_what_waited_for_an_address_is_pushed_once_there_is_one(
     taken = [type(received.content).__name__ for received in program.taken]
     assert sorted(taken) == ["Consent", "ConsentAcknowledgement"]
     assert push_stranded(database, datetime.now(UTC)) == 0
+
+
+@pytest.mark.usefixtures("address")
+def test_a_worker_sends_again_what_is_not_acknowledged(
+    player: Sender, channel: Sender, database: Database, pusher: Pusher, queue: Queue, customers: Iterator[int]
+) -> None:
+    agreed = agree(player, channel, [next(customers)])
+    delivery = queue.day(agreed)
+    pusher.push(delivery)
+    app_ = worker_app(database, pusher, patience=Patience(timedelta(0), 3))
+    with app_.open():
+        app_.tasks[RESEND].defer(timestamp=0)
+        app_.run_worker(queues=[QUEUE], concurrency=1, wait=False)
+    assert queue.of(delivery).resends == 1
+    assert queue.of(delivery).received_at is not None  # pushed again

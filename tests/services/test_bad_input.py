@@ -14,14 +14,13 @@ import pytest
 from lxml import etree
 from sqlalchemy import Table, text, update
 
-from flexiciency.contract.catalogue import B2B, Operation, operations
+from flexiciency.contract.catalogue import B2B
 from flexiciency.services.replies import B2B as TYPES
 from flexiciency.store import tables
 from flexiciency.store.database import Database
 from flexiciency.wire.addressing import MARKET_PLACE_URN, Addressing, new_message_id
 from flexiciency.wire.authority import Authority
-from flexiciency.wire.parse import parse
-from flexiciency.wire.sign import canonical, sign_message
+from flexiciency.wire.sign import sign_message
 from tests.attacks.forge import element, find, forged, refer_to, remove, tampered
 from tests.gateway import (
     DSO_URN,
@@ -31,7 +30,6 @@ from tests.gateway import (
     bytes_of,
     call,
     channel_of,
-    content_of,
     gateway,
     player_of,
     refusal,
@@ -303,37 +301,6 @@ def test_a_message_of_the_greatest_size_is_read(bench: Bench) -> None:
     packed = gzip.compress(data.replace(b"</soap:Envelope>", b" " * 1000 + b"</soap:Envelope>"))
     assert bench.player.post_bytes(packed, Content_Encoding="gzip").status == 200
     assert bench.player.post_bytes(iter([data[:700], data[700:]])).status == 200
-
-
-NOT_OFFERED = [operation for operation in operations(B2B) if not operation.offered]
-REFERENCE = {"RequestId": "urn:uuid:1"}
-OF_AGREEMENT = {"AgreementId": "urn:uuid:1"}
-IN_PERIOD = OF_AGREEMENT | {"Period": TYPES.Period(Start=now(days=-1), End=now())}
-FIELDS = {
-    "StopServiceActivation": REFERENCE,
-    "EndServiceActivationAgreement": OF_AGREEMENT,
-    "RequestAggregatedDataValues": OF_AGREEMENT,
-    "ReadGapReport": IN_PERIOD,
-    "RequestMissingValues": IN_PERIOD,
-}
-
-
-def minimal(operation: Operation) -> bytes:
-    """The wrapper with its own fields, then samples of its business objects."""
-    wrapper = parse(content_of(getattr(TYPES, operation.name)(**FIELDS.get(operation.name, {}))))
-    for bo_id in operation.request:
-        sample = min((SAMPLES / bo_id).glob("valid-*.xml"))
-        wrapper.append(parse(sample.read_bytes()))
-    return canonical(wrapper)
-
-
-@pytest.mark.parametrize("operation", NOT_OFFERED, ids=lambda operation: operation.name)
-def test_an_operation_of_a_later_release_says_so(bench: Bench, database: Database, operation: Operation) -> None:
-    before = rows(database)
-    fault = bench.player.refused_message(bench.player.seal_content(minimal(operation), operation.name))
-    assert fault.partner_code == "NotOfferedYet"
-    assert operation.name in fault.message
-    assert added(before, database) == {"message": 2}
 
 
 def test_an_operation_is_refused_to_a_role_that_may_not_call_it(bench: Bench) -> None:

@@ -14,22 +14,12 @@ from flexiciency.store.release import Asked, release
 from flexiciency.store.transaction import transaction
 from flexiciency.store.values import write_blocks
 from tests.gateway import Sender
-from tests.messages import activation, consent, new_id, proposal, values, values_of
+from tests.messages import values, values_of
 from tests.services.aggregating import add_pods, add_service, aggregates, aggregates_of, agree_on_pods
-from tests.services.zones import add_pod
+from tests.services.zones import add_pod, agree_on_pod
 
 QUARTER = timedelta(minutes=15)
 YEAR = datetime(2025, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)
-
-
-def agree_on_pod(player: Sender, channel: Sender, pod: str, customer: str, first: date, end: date) -> str:
-    """Consent for a day more on both sides, activation and agreement; the agreement's id."""
-    request, agreement = new_id(), new_id()
-    around = {"StartDate": first - timedelta(days=1), "EndDate": end + timedelta(days=1)}
-    channel.send(consent(0, new_id(), CustomerId=customer, PoD=[pod], **around))
-    player.send(activation(request, [pod]))
-    player.send(proposal(agreement, request, [pod], StartDate=first, EndDate=end))
-    return agreement
 
 
 def move(database: Database, pod: str, zone: str) -> None:

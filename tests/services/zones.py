@@ -1,6 +1,6 @@
 """PoDs in other time zones than the world's."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 from psycopg.types.range import TimestamptzRange
@@ -11,6 +11,8 @@ from flexiciency.domain.values import Block, local_day, steps_in_day
 from flexiciency.store import tables
 from flexiciency.store.database import Database
 from flexiciency.store.values import write_blocks
+from tests.gateway import Sender
+from tests.messages import activation, consent, new_id, proposal
 
 
 def add_pod(
@@ -29,3 +31,13 @@ def add_pod(
             values = np.arange(steps_in_day(day, zone, step), dtype=np.int32)
             start, _ = local_day(day, zone)
             write_blocks(connection, [Block(pod, Quantity.ENERGY_CONSUMPTION, day, 1, start, step, values)])
+
+
+def agree_on_pod(player: Sender, channel: Sender, pod: str, customer: str, first: date, end: date) -> str:
+    """Consent for a day more on both sides, activation and agreement; the agreement's id."""
+    request, agreement = new_id(), new_id()
+    around = {"StartDate": first - timedelta(days=1), "EndDate": end + timedelta(days=1)}
+    channel.send(consent(0, new_id(), CustomerId=customer, PoD=[pod], **around))
+    player.send(activation(request, [pod]))
+    player.send(proposal(agreement, request, [pod], StartDate=first, EndDate=end))
+    return agreement

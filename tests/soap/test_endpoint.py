@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from lxml import etree
 
-from flexiciency.contract.catalogue import FAULT_ACTION, Operation
+from flexiciency.contract.catalogue import FAULT_ACTION, Operation, operation_of
 from flexiciency.errors import StateConflict, Unavailable
 from flexiciency.soap.endpoint import Answer, Call, pieces
 from flexiciency.soap.faults import partner_fault
@@ -89,7 +89,10 @@ def test_checks_go_from_the_envelope_to_the_speaker(request_: bytes, expected: s
     assert code(endpoint().answer(request_, "peer")) == expected
 
 
-def test_who_may_not_call_learns_that_before_whether_it_is_offered() -> None:
+def test_who_may_not_call_learns_that_before_whether_it_is_offered(monkeypatch: pytest.MonkeyPatch) -> None:
+    # This release offers everything; another one may not.
+    later = replace(operation_of(f"{B2B}ReadGapReport") or pytest.fail("no such operation"), offered=False)
+    monkeypatch.setattr("flexiciency.soap.endpoint.operation_of", lambda _: later)
     content = (
         b'<b2bo:ReadGapReport xmlns:b2bo="urn:flexiciency:b2b-operations:1"><b2bo:AgreementId>a</b2bo:AgreementId>'
         b'<b2bo:Period><com:Start xmlns:com="urn:flexiciency:common:1">2026-01-01T00:00:00Z</com:Start>'

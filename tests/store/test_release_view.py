@@ -1,6 +1,7 @@
 """The release rule is the one way out, by the code's own text and by what the database lets its role do."""
 
 import ast
+from datetime import date
 from pathlib import Path
 
 import psycopg
@@ -8,10 +9,11 @@ import pytest
 from sqlalchemy import text
 
 import flexiciency
-from flexiciency.contract.series import Quantity
+from flexiciency.contract.series import Quantity, TimeStep
 from flexiciency.store.database import Database, driver
 from flexiciency.store.release import ROLE
-from flexiciency.store.values import QUANTITY_CODES
+from flexiciency.store.transaction import transaction
+from flexiciency.store.values import QUANTITY_CODES, stored_days
 
 SOURCE = Path(flexiciency.__file__).parent
 VIEW, VERSIONS = "released_value_block", "released_value_version"
@@ -53,6 +55,16 @@ def test_only_the_schedule_asks_which_blocks_are_there_and_is_told_no_value(data
 
 def test_values_are_read_by_the_view_and_in_one_place() -> None:
     assert naming(VIEW) == naming(VERSIONS) == naming("arrays_of") == {"store/release.py"}
+
+
+def test_what_tells_which_intervals_are_stored_tells_no_values(database: Database) -> None:
+    """`stored_days` is read beside the release rule, by the gap report alone: intervals, versions, Missing."""
+    assert naming("stored_days") == {"services/gaps.py"}
+    asked = stored_days([], Quantity.POWER, TimeStep.PT15M, date(2025, 1, 1), date(2025, 2, 1))
+    with transaction(database) as tx:
+        columns = [column.name for column in tx.driver.execute(asked.sql, asked.values).description or ()]
+    assert columns == ["pod_id", "start", "step", "count", "version", "missing"]
+    assert "values" not in asked.sql
 
 
 def test_values_and_aggregates_become_a_message_in_one_place_each_which_asks_the_release_rule() -> None:

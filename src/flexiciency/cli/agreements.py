@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from flexiciency.cli import opening
+from flexiciency.cli.options import instant
 from flexiciency.cli.output import Json, Limit, done, show
 from flexiciency.domain.agreement import AgreementStatus
 from flexiciency.errors import ReferenceUnknown
@@ -17,6 +18,7 @@ cli = typer.Typer(no_args_is_help=True, help="Agreements with market players; wh
 PARTS = {"agreement": cli}
 
 FORMATS = ["%Y-%m-%d"]
+GAPS = ("source", "start", "end", "cause", "expected", "sent", "acknowledged", "reason")
 COLUMNS = ("id", "version", "status", "requester", "service", "start", "end", "pods")
 DETAILS = (
     *COLUMNS[:-1], "subscription", "activation", "validated_at", "data_details", "processing_details", "consents",
@@ -47,6 +49,33 @@ def show_agreement(identifier: str, as_json: Json = False) -> None:
                row.end_date, row.subscription_id, row.activation_id, row.validation_date, row.data_details,
                row.processing_details, *lists)  # fmt: skip
     show(f"Agreement {identifier}", [details], DETAILS, as_json=as_json)
+
+
+@cli.command()
+def gaps(
+    identifier: str,
+    start: Annotated[datetime, typer.Option("--from", parser=instant, metavar="TIME", help="A date or instant, UTC.")],
+    end: Annotated[datetime, typer.Option("--until", parser=instant, metavar="TIME", help="Its end, not included.")],
+    as_json: Json = False,
+) -> None:  # fmt: skip
+    """What the gap report tells the market player: a row of the whole, then what is not acknowledged, and why."""
+    from flexiciency.contract.series import instant_of  # noqa: PLC0415  slow to import
+    from flexiciency.services.gaps import Asked, report  # noqa: PLC0415  likewise
+
+    with opening.database() as base, transaction(base) as tx:
+        (rows,) = tx.look_up(agreements.stored(identifier))
+        if not rows:
+            raise ReferenceUnknown(f"There is no agreement {identifier} here. `agreement list` shows what there is.")
+        found = report(tx, Asked(rows[0], start, end, datetime.now(UTC)))
+    whole = (
+        identifier, start, end, None, found.expected, found.sent, found.acknowledged,
+        found.reason and found.reason.code.value,
+    )  # fmt: skip
+    listed = [
+        (one.source, instant_of(one.start), instant_of(one.end), one.cause.value, None, None, None, None)
+        for one in found.gaps
+    ]
+    show("Gap report", [whole, *listed], GAPS, as_json=as_json)
 
 
 @cli.command()

@@ -19,6 +19,7 @@ from flexiciency.client.objects import (
 from flexiciency.client.player_activation import ActivationCalls
 from flexiciency.client.player_aggregates import AggregateCalls
 from flexiciency.client.player_flexibility import FlexibilityCalls
+from flexiciency.client.player_gaps import GapCalls
 from flexiciency.contract.codec import AggregatesMessage, ValuesMessage
 from flexiciency.contract.codec_read import read_aggregates, read_values
 from flexiciency.wire.addressing import new_message_id
@@ -42,7 +43,7 @@ _READERS: Mapping[str, Callable[[Any], Content]] = MappingProxyType(
 )
 
 
-class MarketPlayer(ActivationCalls, FlexibilityCalls, AggregateCalls):
+class MarketPlayer(ActivationCalls, FlexibilityCalls, AggregateCalls, GapCalls):
     """A registration of a Market Player as a client of one provider's B2B service.
 
     Each method that changes something takes a `message_id` (from `new_message_id()`). Calling again with the same one

@@ -318,3 +318,29 @@ class MessageStatus:
     status: str
     error_code: str | None
     at: datetime | None
+
+
+class Gap(NamedTuple):
+    """Values of one PoD or aggregate, [start, end) UTC, that we have not acknowledged, and why (a GapCause)."""
+
+    source: str
+    start: datetime
+    end: datetime
+    cause: Literal["NotAvailable", "NotReleased", "NotSent", "NotAcknowledged", "RefusedByReceiver"]
+
+
+@dataclass(frozen=True, slots=True)
+class GapReport:
+    """How many values of an agreement were expected in [start, end) by now, sent, and acknowledged with OK.
+
+    `gaps` are what is not acknowledged; `reason` is given where there are more than are listed.
+    """
+
+    agreement_id: str
+    start: datetime
+    end: datetime
+    expected: int
+    sent: int
+    acknowledged: int
+    gaps: tuple[Gap, ...]
+    reason: Reason | None = None

@@ -11,6 +11,8 @@ from flexiciency.client.objects import (
     Consent,
     ConsentAcknowledgement,
     ConsentRevocation,
+    Gap,
+    GapReport,
     GivenConsent,
     MessageStatus,
     PingReply,
@@ -200,6 +202,19 @@ def validation_request(found: Any) -> ValidationRequest:
         curve=tuple((instant(point.Time), point.Power) for point in found.PowerCurve.Point),
         end=instant(found.EndTime),
     )
+
+
+def gap_report(found: Any) -> GapReport:
+    """GapReport."""
+    return GapReport(
+        found.ServiceActivationAgreementRef, instant(found.Period.Start), instant(found.Period.End), found.Expected,
+        found.Sent, found.Acknowledged, tuple(_gap(one) for one in every(found.Gap)),
+        None if found.Reason is None else _reason(found.Reason),
+    )  # fmt: skip
+
+
+def _gap(found: Any) -> Gap:
+    return Gap(found.Source, instant(found.Period.Start), instant(found.Period.End), found.Cause)
 
 
 def _chosen(choice: Any) -> Selection:

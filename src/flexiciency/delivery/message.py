@@ -13,10 +13,9 @@ from datetime import datetime
 from flexiciency.contract.ids import new_id
 from flexiciency.delivery.build import build
 from flexiciency.delivery.built import Built
-from flexiciency.delivery.outbox import Outbox
-from flexiciency.domain.provision import AGGREGATED
+from flexiciency.delivery.jobs import defer_push
 from flexiciency.soap.outgoing import Body, body_of
-from flexiciency.store import deliveries, resends
+from flexiciency.store import deliveries, parties, resends
 from flexiciency.store.deliveries import Cause, Sent, Values
 from flexiciency.store.transaction import Row, Transaction
 from flexiciency.wire.addressing import new_message_id
@@ -66,10 +65,14 @@ def _replace(tx: Transaction, delivery: Row, now: datetime) -> None:
         delivery.agreement_id, delivery.value_start, delivery.value_end, delivery.time_zone,
         delivery.pods and tuple(delivery.pods), Cause(delivery.cause),
     )  # fmt: skip
-    aggregated = delivery.service_type == AGGREGATED
-    by = Outbox().push_values(tx, delivery.recipient_id, values, new_id(), now, aggregated=aggregated)
+    by = deliveries.queue(
+        tx, recipient_id=delivery.recipient_id, operation=delivery.operation, object_id=new_id(), what=values, now=now
+    )
     resends.mark_replaced(tx, delivery.id, by)
     tx.flush()
+    (addresses,) = tx.look_up(parties.location(delivery.recipient_id))
+    if addresses:
+        defer_push(tx.driver, by)
 
 
 def _body(built: Built | None, wrap: Wrap) -> Body | None:

@@ -23,13 +23,10 @@ class Outbox:
     def push_values(
         self, tx: Transaction, recipient_id: str, values: Values, object_id: str, now: datetime,
         *, aggregated: bool = False,
-    ) -> UUID:  # fmt: skip
-        """Queue values, or their aggregates; which of them leave is decided when the message is marked Sent.
-
-        Gives the delivery's id.
-        """
+    ) -> None:  # fmt: skip
+        """Queue values, or their aggregates; which of them leave is decided when the message is marked Sent."""
         operation = "ReceiveAggregatedDataValue" if aggregated else "ReceiveIndividualDataValue"
-        return self._queue(tx, recipient_id, operation, values, object_id, now)
+        self._queue(tx, recipient_id, operation, values, object_id, now)
 
     def push_queued(self, tx: Transaction, recipient_id: str, delivery_ids: Sequence[UUID]) -> None:
         """Defer the push of deliveries that are queued already."""
@@ -40,12 +37,11 @@ class Outbox:
 
     def _queue(
         self, tx: Transaction, recipient_id: str, operation: str, what: bytes | Values, object_id: str, now: datetime
-    ) -> UUID:
+    ) -> None:
         delivery_id = deliveries.queue(
             tx, recipient_id=recipient_id, operation=operation, object_id=object_id, what=what, now=now
         )
         self.push_queued(tx, recipient_id, [delivery_id])
-        return delivery_id
 
 
 def push_stranded(database: Database, before: datetime) -> int:

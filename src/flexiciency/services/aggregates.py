@@ -48,7 +48,8 @@ def request_values(minimum: int, call: Call, message: Any) -> Iterator[bytes]:
     yield from wrapped(f"<{name} {B2BO}>".encode(), built.chunks, f"</{name}>".encode())
     deliveries.store_answered(
         tx, recipient_id=call.speaker.id, operation=call.operation.name, object_id=built.object_id,
-        what=deliveries.Values(agreement.id, start, end, cause=Cause.ANSWERED), sent=built.sent, now=call.now,
+        what=deliveries.Values(agreement.id, start, end, cause=Cause.ANSWERED, step=wanted.step), sent=built.sent,
+        now=call.now,
         relates_to=call.message.addressing.message_id,
     )  # fmt: skip
 

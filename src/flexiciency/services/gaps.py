@@ -6,7 +6,7 @@ It tells intervals and causes, never a value, and of what may not leave not even
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -28,6 +28,8 @@ from flexiciency.store.values import STEPS, stored_days
 
 MOST_POD_DAYS = 100_000
 """Of one report or request: a few seconds of work."""
+LONGEST = timedelta(days=1_100)
+"""Of one report or request: its grid is held in memory."""
 MOST_GAPS = 5_000
 """That one report lists."""
 
@@ -100,16 +102,22 @@ def each(tx: Transaction, asked: Asked, path: str | None) -> Iterator[tuple[Row,
         yield row, counted(grids[row.time_zone], one)
 
 
-def _covered(tx: Transaction, asked: Asked, path: str | None) -> list[Row]:
-    """PoDs of the agreement, with what of the period is covered and over. Raises ValuesInvalid."""
+def must_not_be_empty(asked: Asked, path: str | None) -> None:
+    """Raises ValuesInvalid at `path` for a period that is."""
     if asked.end <= asked.start:
         raise ValuesInvalid("Period/End must be later than Period/Start.", path=path)
+
+
+def _covered(tx: Transaction, asked: Asked, path: str | None) -> list[Row]:
+    """PoDs of the agreement, with what of the period is covered and over. Raises ValuesInvalid."""
+    must_not_be_empty(asked, path)
     of_agreement = asked.agreement.id, asked.start, asked.until, asked.pods
     ((size,),) = tx.look_up(gaps.size(*of_agreement))
-    if size.days > MOST_POD_DAYS:
-        fits = MOST_POD_DAYS // size.pods
+    if size.days > MOST_POD_DAYS or (size.longest or LONGEST) > LONGEST:
+        fits = min(MOST_POD_DAYS // size.pods, LONGEST.days)
         raise ValuesInvalid(
-            f"The period has {size.days} days of {size.pods} PoDs in all, and {MOST_POD_DAYS} at most are looked at. "
+            f"The period has {size.days} days of {size.pods} PoDs in all, and {MOST_POD_DAYS} at most are looked at, "
+            f"of {LONGEST.days} days. "
             + (f"Ask for {fits} days at a time." if fits else "Agree on fewer PoDs at a time."),
             path=path,
         )
@@ -157,7 +165,8 @@ def _aggregates(tx: Transaction, asked: Asked, members: list[Row]) -> Iterator[t
         identifier = aggregation_id(asked.agreement.aggregation_level, place, asked.agreement.id)
         groups.setdefault((identifier, one.time_zone), []).append(one)
     (received,) = tx.look_up(gaps.held_aggregates(asked.agreement.id, asked.start, asked.until))
-    held = {zone: _held(tx, [row for row in received if row.time_zone in (None, zone)]) for _, zone in groups}
+    zones = {zone for _, zone in groups}
+    held = {zone: _held(tx, [row for row in received if row.time_zone in (None, zone)]) for zone in zones}
     for (identifier, zone), of_group in sorted(groups.items()):
         covered = epoch(min(one.since for one in of_group)), epoch(max(one.until for one in of_group))
         yield of_group[0], Facts(identifier, covered, None, None, held[zone].get(identifier, []))

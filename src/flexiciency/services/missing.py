@@ -14,7 +14,7 @@ from flexiciency.domain.values import local_day
 from flexiciency.errors import ReferenceUnknown, StateConflict
 from flexiciency.services.agreement import own_agreement
 from flexiciency.services.exchange import transaction_of
-from flexiciency.services.gaps import Asked, each
+from flexiciency.services.gaps import Asked, each, must_not_be_empty
 from flexiciency.services.replies import B2B, receipt
 from flexiciency.soap.endpoint import Call
 from flexiciency.store import agreements, gaps
@@ -54,6 +54,7 @@ def _must_be_of(agreement: Row, pods: tuple[str, ...] | None, path: str) -> None
 
 def _days(tx: Transaction, asked: Asked, path: str) -> dict[_Day, tuple[str, ...] | None]:
     """The days on which something is to be sent, and the PoDs: None for all of the agreement's in that zone."""
+    must_not_be_empty(asked, path)
     (on_the_way,) = tx.look_up(gaps.waiting(asked.agreement.id, asked.start, asked.end))
     covered: dict[_Day, int] = {}
     wanted: dict[_Day, set[str]] = {}

@@ -59,7 +59,8 @@ def request_values(call: Call, message: Any) -> Iterator[bytes]:
     yield from wrapped(f"<{name} {B2BO}>".encode(), built.chunks, f"</{name}>".encode())
     deliveries.store_answered(
         tx, recipient_id=call.speaker.id, operation=call.operation.name, object_id=object_id,
-        what=deliveries.Values(agreement.id, start, end, cause=Cause.ANSWERED), sent=built.sent, now=call.now,
+        what=deliveries.Values(agreement.id, start, end, cause=Cause.ANSWERED, step=asked.step), sent=built.sent,
+        now=call.now,
         relates_to=call.message.addressing.message_id,
     )  # fmt: skip
 

@@ -17,14 +17,15 @@ from uuid import UUID, uuid4
 from psycopg.types.multirange import TimestamptzMultirange
 from psycopg.types.range import TimestamptzRange
 
+from flexiciency.contract.series import TimeStep
 from flexiciency.store.transaction import Query, Transaction
 from flexiciency.wire.addressing import new_message_id
 
 _INSERT = """
 INSERT INTO delivery (id, recipient_id, operation, state, content, agreement_id, value_period, time_zone, pods, cause,
-    object_id, message_id, relates_to, created_at, attempts)
+    time_step, object_id, message_id, relates_to, created_at, attempts)
 VALUES (%(id)s, %(recipient_id)s, %(operation)s, 'Queued', %(content)s, %(agreement_id)s, %(value_period)s,
-    %(time_zone)s, %(pods)s, %(cause)s, %(object_id)s, %(message_id)s, %(relates_to)s, %(now)s, 0)
+    %(time_zone)s, %(pods)s, %(cause)s, %(time_step)s, %(object_id)s, %(message_id)s, %(relates_to)s, %(now)s, 0)
 """
 
 _LOCKED = """
@@ -135,6 +136,8 @@ class Values:
     time_zone: str | None = None
     pods: tuple[str, ...] | None = None
     cause: Cause = Cause.SCHEDULED
+    step: TimeStep | None = None
+    """None: the agreement's."""
 
 
 Parts = tuple[tuple[datetime, datetime], ...]
@@ -182,7 +185,8 @@ def queue(
         content=None if values else what, agreement_id=values and values.agreement_id,
         value_period=values and TimestamptzRange(values.start, values.end),
         time_zone=values and values.time_zone, pods=values and values.pods and list(values.pods),
-        cause=values and values.cause.value, object_id=object_id, message_id=new_message_id(), relates_to=relates_to,
+        cause=values and values.cause.value, time_step=values and values.step and values.step.seconds,
+        object_id=object_id, message_id=new_message_id(), relates_to=relates_to,
         now=now,
     )  # fmt: skip
     return identifier

@@ -20,7 +20,7 @@ WHERE gp.agreement_id = %(id)s AND gp.covered && %(period)s AND (%(pods)s::text[
 # A day of 25 hours is one.
 _SIZE = f"""
 SELECT count(*) AS pods, coalesce(sum(greatest(ceil((extract(epoch FROM until - since) - 3600) / 86400), 1)), 0)::bigint
-    AS days
+    AS days, max(until) - min(since) AS longest
 FROM ({_COVERED}) covered
 """  # noqa: S608 - our own text
 _ORDERED = f"{_COVERED} ORDER BY p.pod"
@@ -28,10 +28,12 @@ _RELEASED = """
 SELECT pod_id, range_agg(released * %(period)s) AS parts FROM releasable
 WHERE agreement_id = %(id)s AND released && %(period)s AND pod_id = ANY(%(pod_ids)s) GROUP BY pod_id
 """
+# Of the agreed step: an hour that was asked for is no four quarter hours.
 # Received: with a receipt, taken from the mailbox, or acknowledged. One that is Dead was received only if it was sent
 # again since.
 _RECEIVED = """
     d.agreement_id = %(id)s AND d.value_period && %(period)s AND d.sent_at IS NOT NULL
+    AND (d.time_step IS NULL OR d.time_step = (SELECT g.time_step FROM agreement g WHERE g.id = d.agreement_id))
     AND (d.resends > 0 OR (d.received_at IS NOT NULL AND d.state <> 'Dead'))
 """
 _HELD = f"""
@@ -53,7 +55,7 @@ WHERE d.agreement_id = %(id)s AND d.value_period && %(period)s AND d.received_at
 
 
 def size(agreement_id: str, start: datetime, end: datetime, pods: Sequence[str] | None) -> Query:
-    """How many PoDs, of all or those named, an agreement covers in [start, end), and how many days of theirs."""
+    """How many PoDs, of all or those named, an agreement covers in [start, end), how many days of theirs, how long."""
     return Query(_SIZE, _asked(agreement_id, start, end, pods))
 
 

@@ -99,6 +99,7 @@ delivery = Table(
     optional("time_zone", Text),
     optional("pods", ARRAY(Text)),
     optional("cause", Text),
+    optional("time_step", Integer),
     required("object_id", Text, index=True),
     required("message_id", Text, unique=True),
     optional("relates_to", Text),
@@ -136,8 +137,8 @@ delivery = Table(
     one_of("cause", "Scheduled", "Correction", "Requested", "Answered"),
     CheckConstraint("(content IS NULL) = (value_period IS NOT NULL)", name="content"),
     CheckConstraint("value_period IS NULL OR agreement_id IS NOT NULL", name="agreement"),
-    comment="An object to push: its canonical XML, or for values the agreement, period and PoDs (null: all) to build "
-    "it from when sent, and why",
+    comment="An object to push: its canonical XML, or for values the agreement, period, step (null: the agreement's) "
+    "and PoDs (null: all) to build it from when sent, and why",
 )
 
 delivery_pod = Table(

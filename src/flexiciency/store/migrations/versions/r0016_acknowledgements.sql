@@ -19,6 +19,7 @@ CREATE TABLE delivery_acknowledgement (
 CREATE INDEX ix_delivery_acknowledgement_delivery_id ON delivery_acknowledgement (delivery_id);
 COMMENT ON TABLE delivery_acknowledgement IS 'IND-DAT-ACK and AGG-DAT-ACK, each statement: of which values (null: all) of a PoD or aggregate in a message, and when it was so';
 
+ALTER TABLE delivery ADD COLUMN time_step INTEGER;
 ALTER TABLE delivery ADD COLUMN resends INTEGER DEFAULT 0 NOT NULL;
 ALTER TABLE delivery ADD COLUMN resent_at TIMESTAMP WITH TIME ZONE;
 ALTER TABLE delivery ADD COLUMN escalated_at TIMESTAMP WITH TIME ZONE;
@@ -28,6 +29,7 @@ ALTER TABLE delivery ADD CONSTRAINT fk_delivery_replaced_by FOREIGN KEY (replace
 UPDATE delivery SET escalated_at = now()
 WHERE cause <> 'Answered' AND state = 'Sent' AND received_at IS NOT NULL;
 CREATE INDEX ix_delivery_unacknowledged ON delivery (received_at) WHERE sent_at IS NOT NULL AND acknowledged_at IS NULL AND escalated_at IS NULL AND replaced_by IS NULL AND cause <> 'Answered';
+COMMENT ON TABLE delivery IS 'An object to push: its canonical XML, or for values the agreement, period, step (null: the agreement''s) and PoDs (null: all) to build it from when sent, and why';
 CREATE INDEX ix_delivery_escalated_at ON delivery (escalated_at) WHERE escalated_at IS NOT NULL;
 
 ALTER TABLE delivery_pod ADD COLUMN parts TSTZMULTIRANGE;
@@ -42,3 +44,11 @@ ALTER TABLE delivery_aggregate DROP CONSTRAINT ck_delivery_aggregate_status;
 ALTER TABLE delivery_aggregate ADD CONSTRAINT ck_delivery_aggregate_status CHECK (status IN ('OK', 'KO', 'Partly'));
 UPDATE delivery_aggregate SET open = false WHERE status IS NOT NULL;
 COMMENT ON TABLE delivery_aggregate IS 'AGG-DAT-VAL by aggregate: the number of PoDs behind it, which part of the period it has values of (null: all), and what AGG-DAT-ACK said, of all of them unless open';
+
+-- What was said so far was said of all values.
+INSERT INTO delivery_acknowledgement (delivery_id, pod_id, status, reason_code, status_at, received_at)
+SELECT dp.delivery_id, dp.pod_id, dp.status, dp.reason_code, d.acknowledged_at, d.acknowledged_at
+FROM delivery_pod dp JOIN delivery d ON d.id = dp.delivery_id WHERE dp.status IS NOT NULL AND d.acknowledged_at IS NOT NULL;
+INSERT INTO delivery_acknowledgement (delivery_id, aggregation_id, status, reason_code, status_at, received_at)
+SELECT da.delivery_id, da.aggregation_id, da.status, da.reason_code, d.acknowledged_at, d.acknowledged_at
+FROM delivery_aggregate da JOIN delivery d ON d.id = da.delivery_id WHERE da.status IS NOT NULL AND d.acknowledged_at IS NOT NULL;
