@@ -2,7 +2,7 @@
 
 import ctypes
 
-_LARGE = 10_000_000
+_LARGE = 20_000_000
 _trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
 """Of glibc only; others give back by themselves, or not at all."""
 
