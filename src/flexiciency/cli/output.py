@@ -25,6 +25,10 @@ class FileInvalid(GatewayError):  # noqa: N818  named like the coded errors
     """A file that was given to a command cannot be used; the message says which, where and why."""
 
 
+class NotInstalled(GatewayError):  # noqa: N818  named like the coded errors
+    """A command needs an extra; the message says which, and how to install it."""
+
+
 def show(title: str, rows: Iterable[Sequence[Any]], columns: Sequence[str], *, as_json: bool) -> None:
     """Rows as a table, or as a JSON list of objects on standard output."""
     if as_json:

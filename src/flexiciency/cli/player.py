@@ -6,7 +6,14 @@ from typing import Annotated
 
 import typer
 
-from flexiciency.cli import player_activation, player_agreement, player_find, player_flexibility, player_services
+from flexiciency.cli import (
+    player_activation,
+    player_agreement,
+    player_find,
+    player_flexibility,
+    player_services,
+    player_values,
+)
 from flexiciency.cli.calling import market_place, own_certificate
 from flexiciency.cli.certificates import describe, load
 from flexiciency.cli.entered import EMAIL, IDENTIFIER, PLACE_NAME, URI
@@ -196,3 +203,4 @@ def _bound(account: Account) -> str:
 player_services.register(cli)
 player_find.register(cli)
 player_activation.register(cli)
+player_values.register(cli)
