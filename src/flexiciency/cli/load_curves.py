@@ -31,10 +31,12 @@ _DAY = 86_400
 
 
 def draw(message: Message, file: Path, zone: str | None) -> None:
-    """Draw each curve in steps over local time, a gap left open, values other than Measured marked.
+    """Write the picture as PNG. Raises OSError; BadParameter for a zone that is none."""
+    picture(message, zone).savefig(file, format="png")
 
-    Raises OSError; BadParameter for a zone that is none.
-    """
+
+def picture(message: Message, zone: str | None) -> Figure:
+    """Each curve in steps over local time, a gap left open, values other than Measured marked."""
     time_zone = _zone(zone)
     curves = runs_of(message)
     shown = dict(list(curves.items())[:MOST])
@@ -45,7 +47,7 @@ def draw(message: Message, file: Path, zone: str | None) -> None:
     panels = figure.subplots(rows, columns, squeeze=False, sharex=True)
     marked: set[Quality] = set()
     for panel, (name, runs) in zip(panels.flat, shown.items(), strict=False):
-        marked |= _draw_curve(panel, runs)
+        marked |= _draw_curve(panel, runs, fine=columns > 1)
         panel.set_title(name, fontsize=9 if columns == 1 else 6.5, loc="left")
         _dress(panel, message, time_zone, small=columns > 1)
     for panel in panels.flat[len(shown) :]:
@@ -55,16 +57,16 @@ def draw(message: Message, file: Path, zone: str | None) -> None:
     header, left_out = message.header, len(curves) - len(shown)
     what = "aggregates" if isinstance(message, AggregatesMessage) else "PoDs"
     figure.suptitle(
-        f"{header.quantity} in {header.unit} per {header.time_step}, times in {time_zone.key}"
+        f"{header.quantity} in {header.unit} per {header.time_step}, {_period(message, time_zone)}"
         + (f" ({len(shown)} of {len(curves)} {what})" if left_out else ""),
         fontsize=11,
     )
     if marked:
         figure.legend(handles=[_key(quality) for quality in sorted(marked)], loc="outside lower right", ncols=4)
-    figure.savefig(file, format="png")
+    return figure
 
 
-def _draw_curve(panel: Axes, runs: list[Series]) -> set[Quality]:
+def _draw_curve(panel: Axes, runs: list[Series], *, fine: bool) -> set[Quality]:
     """The qualities that were marked."""
     marked: set[Quality] = set()
     for run in runs:
@@ -80,14 +82,14 @@ def _draw_curve(panel: Axes, runs: list[Series]) -> set[Quality]:
             at = codes == quality
             if at.any():
                 marked.add(quality)
-                _mark(panel, quality, (edges[:-1][at] + edges[1:][at]) / 2, heights[at])
+                _mark(panel, quality, (edges[:-1][at] + edges[1:][at]) / 2, heights[at], 1.5 if fine else 3)
     return marked
 
 
-def _mark(panel: Axes, quality: Quality, times: Any, heights: Any) -> None:
+def _mark(panel: Axes, quality: Quality, times: Any, heights: Any, size: float) -> None:
     """Marks on the curve; what is Missing has no height, and is marked at the foot of the panel."""
     shape, color = _MARKS[quality]
-    style: dict[str, Any] = {"marker": shape, "color": color, "markersize": 3, "linestyle": "none"}
+    style: dict[str, Any] = {"marker": shape, "color": color, "markersize": size, "linestyle": "none"}
     if quality is Quality.MISSING:
         panel.plot(times, np.full(len(times), 0.03), transform=panel.get_xaxis_transform(), **style)
     else:
@@ -98,14 +100,23 @@ def _dress(panel: Axes, message: Message, zone: ZoneInfo, *, small: bool) -> Non
     """Axes: the whole period asked for, so that what lacks at its ends is seen as well."""
     locator: Any = AutoDateLocator(tz=zone, minticks=2, maxticks=5 if small else 12)  # type: ignore[no-untyped-call]
     panel.xaxis.set_major_locator(locator)
-    panel.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=zone))  # type: ignore[no-untyped-call]
+    panel.xaxis.set_major_formatter(
+        ConciseDateFormatter(locator, tz=zone, show_offset=False)  # type: ignore[no-untyped-call]
+    )
     panel.set_xlim(epoch(message.header.period_start) / _DAY, epoch(message.header.period_end) / _DAY)
     panel.margins(y=0.1)
+    if panel.dataLim.ymin >= 0:
+        panel.set_ylim(bottom=0)
     panel.locator_params(axis="y", nbins=3 if small else 6)
     panel.tick_params(labelsize=6 if small else 8)
     panel.grid(visible=True, linewidth=0.3)
     if not small:
         panel.set_ylabel(message.header.unit)
+
+
+def _period(message: Message, zone: ZoneInfo) -> str:
+    start, end = message.header.period_start.astimezone(zone), message.header.period_end.astimezone(zone)
+    return f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} {zone.key}"
 
 
 def _label_lowest(panels: Any) -> None:
