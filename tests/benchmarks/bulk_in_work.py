@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from cryptography.hazmat.primitives import serialization
 
+import flexiciency.client  # noqa: F401  what a Market Player has in memory too
 from flexiciency.contract.catalogue import operation_of
 from flexiciency.contract.codec import PUSH, ValuesHeader
 from flexiciency.contract.codec_outline import outline

@@ -145,6 +145,18 @@ def test_a_message_of_each_encoding_is_written_as_kept_in_its_golden_file(encodi
 
 
 @pytest.mark.parametrize("encoding", Encoding)
+def test_values_of_any_length_are_written_with_their_sign_and_three_places(encoding: Encoding) -> None:
+    values = [0, -1, 999, 1000, -1000, 999_999, 1_000_000, 9_999_999, 10_000_000, -12_345_678, 2**31 - 1, -(2**31)]
+    for some in (values, values[:1], values[5:9], list(range(40_000))):  # more than are written at a time
+        several = [series(some)]
+        xml = written(replace(HEADER, encoding=encoding, period_end=START + timedelta(days=900)), several)
+        texts = [text.split() for text in etree.fromstring(xml).xpath("//text()[contains(., '.')]")]
+        assert [one for line in texts for one in line] == [
+            f"{'-' * (value < 0)}{abs(value) // 1000}.{abs(value) % 1000:03d}" for value in some
+        ]
+
+
+@pytest.mark.parametrize("encoding", Encoding)
 def test_a_message_stands_alone_without_wrapper(encoding: Encoding) -> None:
     xml = written(replace(HEADER, encoding=encoding), [series([1, 2])])
     assert xml.startswith(b'<prv:IndividualDataValue xmlns:prv="urn:flexiciency:provision:1"><prv:Id>')

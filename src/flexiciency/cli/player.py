@@ -13,6 +13,7 @@ from flexiciency.cli import (
     player_flexibility,
     player_gaps,
     player_services,
+    player_values,
 )
 from flexiciency.cli.calling import market_place, own_certificate
 from flexiciency.cli.certificates import describe, load
@@ -204,3 +205,4 @@ player_services.register(cli)
 player_find.register(cli)
 player_activation.register(cli)
 player_gaps.register(cli)
+player_values.register(cli)

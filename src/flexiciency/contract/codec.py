@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import ClassVar
 
 from flexiciency.contract.series import Encoding, Quantity, Series, TimeStep
+from flexiciency.contract.tables import Columns, Tables
 
 PROVISION = "urn:flexiciency:provision:1"
 COMMON = "urn:flexiciency:common:1"
@@ -79,7 +80,7 @@ AGGREGATES_REPLY = Wrapper(REPLY.prefix, REPLY.namespace, "RequestAggregatedData
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ValuesMessage:
+class ValuesMessage(Tables):
     """An IndividualDataValue as read. A PoD whose values have gaps has a Series for each run without one.
 
     Values are int32, or int64 where those of a PoD need it, as sums of many may.
@@ -87,6 +88,10 @@ class ValuesMessage:
 
     header: ValuesHeader
     series: list[Series]
+
+    def columns(self) -> Columns:
+        """The rows of its tables."""
+        return Columns("pod", self.header.quantity, self.header.version, self.series)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,8 +111,13 @@ class Aggregate:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class AggregatesMessage:
+class AggregatesMessage(Tables):
     """An AggregatedDataValue as read. An aggregate whose values have gaps comes once for each run without one."""
 
     header: AggregatesHeader
     aggregates: list[Aggregate]
+
+    def columns(self) -> Columns:
+        """The rows of its tables."""
+        runs, counts = [one.series for one in self.aggregates], [one.pods for one in self.aggregates]
+        return Columns("aggregation_id", self.header.quantity, self.header.version, runs, counts)

@@ -130,7 +130,7 @@ def _tags(text: Bytes, p: bytes) -> tuple[Integers, Integers, Integers]:
     """Where each Value's opening tag starts and ends, and its closing tag starts; nothing stands between Values."""
     opening, closing = b"<%bValue" % p, b"</%bValue>" % p
     marks, ends = np.flatnonzero(text == ord("<")), np.flatnonzero(text == ord(">"))
-    require(len(marks) % 2 == 0 and len(ends) == len(marks))
+    require(len(marks) > 0 and len(marks) % 2 == 0 and len(ends) == len(marks))
     opens, closes, ends = marks[0::2], marks[1::2], ends[0::2]
     after = closes + len(closing)
     require(opens[0] == 0 and after[-1] == len(text) and np.array_equal(after[:-1], opens[1:]))
@@ -172,7 +172,7 @@ def values_of(text: Bytes, ends: Integers, closes: Integers, kind: Kind) -> Inte
     """
     lengths = closes - ends - 1
     width = int(lengths.max())
-    require(width <= len(kilo_text(-kind.most)))
+    require(lengths.min() >= len("0.000") and width <= len(kilo_text(-kind.most)))
     column = np.arange(width)
     digits = window(text, closes - width, width)  # right-aligned; on the left, bytes of the opening tag
     first = (width - lengths)[:, None]

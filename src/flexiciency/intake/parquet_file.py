@@ -24,7 +24,7 @@ def arrow() -> Any:
         import pyarrow.compute  # noqa: PLC0415  a part of it
         import pyarrow.parquet  # noqa: PLC0415  a part of it
     except ModuleNotFoundError as missing:
-        raise NotInstalled(f"{missing.name} is missing: pip install 'flexiciency[parquet]'.") from None
+        raise NotInstalled(f"{missing.name} is missing: pip install 'flexiciency[arrow]'.") from None
     return pa
 
 

@@ -149,4 +149,4 @@ def _deeper_than(depth: int) -> etree.XPath:
 
 @lru_cache(maxsize=8)
 def _more_attributes_than(count: int) -> etree.XPath:
-    return etree.XPath(f"boolean(//@*[{count + 1}])")
+    return etree.XPath(f"boolean(//*[@*[{count + 1}]])")

@@ -48,7 +48,6 @@ class Canonicalization:
 
     def apply(self, element: etree._Element, limits: Limits) -> bytes:
         """The canonical bytes. MessageTooLarge beyond the cap: repeated namespaces can multiply a message."""
-        sink = _Sink(limits.canonical_bytes)
         try:
             if not len(element):
                 # Without children nothing is repeated, and this is the shorter way.
@@ -59,31 +58,54 @@ class Canonicalization:
                     with_comments=False,
                     inclusive_ns_prefixes=self.prefixes or None,
                 )
+            return self.apply_within(element, b"", limits).whole()
+        except etree.C14NError as error:
+            raise _no_canonical_form(element) from error
+
+    def apply_within(self, element: etree._Element, message: bytes, limits: Limits) -> "Canonical":
+        """The canonical bytes, of which no copy is kept where they stand in the message as they are; as `apply`."""
+        tag = f"<{element.prefix}:" if element.prefix else "<"
+        canonical = Canonical(
+            limits.canonical_bytes, message, message.find(f"{tag}{etree.QName(element).localname}".encode())
+        )
+        try:
             etree.ElementTree(element).write_c14n(
-                sink, exclusive=True, with_comments=False, inclusive_ns_prefixes=self.prefixes or None
+                canonical, exclusive=True, with_comments=False, inclusive_ns_prefixes=self.prefixes or None
             )
         except etree.C14NError as error:
-            raise EnvelopeInvalid(
-                f"{label(element.tag)} has no canonical form; are all namespace names absolute URIs?"
-            ) from error
-        return sink.whole()
+            raise _no_canonical_form(element) from error
+        return canonical
 
 
-class _Sink:
-    """Collects what C14N writes, up to a cap, and gives it without a second copy."""
+class Canonical:
+    """Takes what C14N writes, up to a cap: as a piece of `message` from `start` on for as long as the two agree."""
 
-    def __init__(self, cap: int) -> None:
-        self._kept = io.BytesIO()
+    def __init__(self, cap: int, message: bytes, start: int) -> None:
         self._left = cap
+        self._message = message
+        self._start = self._end = start
+        self._own = io.BytesIO() if start < 0 else None
 
     def write(self, chunk: bytes, /) -> int:
+        """Called by lxml."""
         self._left -= len(chunk)
         if self._left < 0:
             raise MessageTooLarge("The canonical form of a signed element is larger than the cap.")
-        return self._kept.write(chunk)
+        if self._own is None and self._message.startswith(chunk, self._end):
+            self._end += len(chunk)
+            return len(chunk)
+        if self._own is None:
+            self._own = io.BytesIO(self.view())
+            self._own.seek(0, io.SEEK_END)
+        return self._own.write(chunk)
+
+    def view(self) -> memoryview:
+        """The bytes, not copied."""
+        return memoryview(self._message)[self._start : self._end] if self._own is None else self._own.getbuffer()
 
     def whole(self) -> bytes:
-        return self._kept.getvalue()
+        """The bytes."""
+        return bytes(self.view()) if self._own is None else self._own.getvalue()
 
 
 @dataclass(frozen=True)
@@ -94,7 +116,7 @@ class Reference:
     canonicalization: Canonicalization
     digest: bytes
 
-    def is_of(self, canonical: bytes) -> bool:
+    def is_of(self, canonical: bytes | memoryview) -> bool:
         """Whether these are the bytes that were digested."""
         return hmac.compare_digest(hashlib.sha256(canonical).digest(), self.digest)
 
@@ -102,11 +124,26 @@ class Reference:
         """The canonical bytes of the element; SignatureInvalid unless they are those that were digested."""
         canonical = self.canonicalization.apply(element, limits)
         if not self.is_of(canonical):
-            raise SignatureInvalid(
-                f"The digest of {label(element.tag)} does not match: it was changed after signing, or its exclusive "
-                "C14N differs. Send the very bytes that were signed; do not indent or re-serialize them."
-            )
+            raise _changed(element)
         return canonical
+
+    def check_within(self, element: etree._Element, message: bytes, limits: Limits) -> Canonical:
+        """The same of a large element of a message."""
+        canonical = self.canonicalization.apply_within(element, message, limits)
+        if not self.is_of(canonical.view()):
+            raise _changed(element)
+        return canonical
+
+
+def _changed(element: etree._Element) -> SignatureInvalid:
+    return SignatureInvalid(
+        f"The digest of {label(element.tag)} does not match: it was changed after signing, or its exclusive "
+        "C14N differs. Send the very bytes that were signed; do not indent or re-serialize them."
+    )
+
+
+def _no_canonical_form(element: etree._Element) -> EnvelopeInvalid:
+    return EnvelopeInvalid(f"{label(element.tag)} has no canonical form; are all namespace names absolute URIs?")
 
 
 @dataclass(frozen=True)

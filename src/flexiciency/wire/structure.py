@@ -14,7 +14,7 @@ _ADDRESSING = {f"{{{names.WSA}}}{name}": name for name in HEADERS}
 _ONCE_IN_SECURITY = (names.TOKEN, names.TIMESTAMP, names.SIGNATURE)
 # WSS4J confirms each signature of a request; more than a few is no reply to us.
 _MOST_CONFIRMATIONS = 4
-_wsu_ids = etree.XPath("//@wsu:Id", namespaces={"wsu": names.WSU})
+_wsu_ids = etree.XPath("//*[@wsu:Id]/@wsu:Id", namespaces={"wsu": names.WSU})
 _plain_ids = etree.XPath(".//@Id")
 
 

@@ -17,8 +17,9 @@ from flexiciency.errors import AddressingInvalid, AlgorithmRefused, Confirmation
 from flexiciency.wire import names
 from flexiciency.wire.addressing import Addressing, read_addressing
 from flexiciency.wire.keys import check_value
+from flexiciency.wire.memory import give_back
 from flexiciency.wire.parse import DEFAULT, Limits, parse, parse_again
-from flexiciency.wire.signature import Signature, from_base64, read_signature
+from flexiciency.wire.signature import Canonical, Signature, from_base64, read_signature
 from flexiciency.wire.structure import Structure, read_structure
 from flexiciency.wire.timestamp import check_timestamp, read_timestamp
 from flexiciency.wire.token import Token, read_token
@@ -101,14 +102,17 @@ def verify_signature(
     token = _read_token(structure, signature)
     anchors.check(token.certificate, now)
     check_value(token.key, signature.value, signature.canonicalization.apply(signature.signed_info, limits))
-    canonical_body = _check_digests(structure, signature, limits)
+    canonical_body = _check_digests(structure, signature, data, limits)
+    body_digest, signature_value = signature.reference_to(structure.body).digest, signature.value
+    del structure, signature  # a large tree goes before the copy of its Body is made
+    give_back(len(data))
     return Verified(
-        canonical_body=canonical_body,
-        body_digest=signature.reference_to(structure.body).digest,
+        canonical_body=canonical_body.whole(),
+        body_digest=body_digest,
         addressing=addressing,
         certificate=token.certificate,
         fingerprint=token.fingerprint,
-        signature_value=signature.value,
+        signature_value=signature_value,
         confirmations=confirmations,
         created=created,
         expires=expires,
@@ -178,11 +182,11 @@ def _read_token(structure: Structure, signature: Signature) -> Token:
     return token
 
 
-def _check_digests(structure: Structure, signature: Signature, limits: Limits) -> bytes:
+def _check_digests(structure: Structure, signature: Signature, data: bytes, limits: Limits) -> Canonical:
     """The canonical Body, once every reference has been found right."""
     for element in structure.must_be_signed[1:]:
         signature.reference_to(element).check(element, limits)
     token_reference = signature.references.get(structure.token.get(names.ID, ""))
     if token_reference is not None:
         token_reference.check(structure.token, limits)
-    return signature.reference_to(structure.body).check(structure.body, limits)
+    return signature.reference_to(structure.body).check_within(structure.body, data, limits)
