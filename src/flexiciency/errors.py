@@ -26,6 +26,7 @@ GatewayError
 │   ├── SchemaInvalid
 │   ├── ValuesInvalid     a series that contradicts its own header
 │   ├── ReferenceUnknown · StateConflict · IdentifierTaken
+│   ├── AnswerTooLarge    more values than one message holds
 │   └── NotOfferedYet
 ├── ServerError
 │   ├── Unavailable       try the same message again later
@@ -204,6 +205,10 @@ class StateConflict(ContentError):
 
 class IdentifierTaken(ContentError):
     """Another object has this identifier already."""
+
+
+class AnswerTooLarge(ContentError):
+    """The answer would hold more values than one message may; ask for less, or have them pushed."""
 
 
 class NotOfferedYet(ContentError):
