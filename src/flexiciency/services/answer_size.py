@@ -16,20 +16,20 @@ def must_fit(tx: Transaction, asked: Asked, caps: Caps, path: str) -> None:
     """Raises AnswerTooLarge when the values stored of what is asked for are more than one message holds."""
     step = asked.step.seconds
     ((covered,),) = tx.look_up(estimate.covered(asked.agreement_id, asked.start, asked.end, asked.pods))
-    if not covered.pods or fits(caps, covered.pods, covered.seconds // _shortest(asked.step) + covered.pods):
+    most = covered.seconds // _shortest(asked.step)
+    if not covered.pods or fits(caps, covered.pods, most):
         return
-    most = ceil(caps.values * step / _DAY) + covered.pods
-    found = estimate.stored(asked.agreement_id, asked.quantity.value, asked.start, asked.end, asked.pods, most)
+    days = ceil(caps.values * step / _DAY) + covered.pods
+    found = estimate.stored(asked.agreement_id, asked.quantity.value, asked.start, asked.end, asked.pods, days)
     ((stored,),) = tx.look_up(found)
     # A day of 25 hours may be among those of each PoD.
-    values = (stored.days * _DAY + stored.pods * _HOUR) // step
-    if not fits(caps, stored.pods, values):
+    if not fits(caps, stored.pods, min(most, (stored.days * _DAY + stored.pods * _HOUR) // step)):
         _refuse(caps, covered.pods, asked.step, path, aggregated=False)
 
 
 def aggregates_must_fit(groups: int, seconds: float, step: TimeStep, caps: Caps, path: str) -> None:
     """Raises AnswerTooLarge when so many groups have more values in so many seconds than one message holds."""
-    if groups and not fits(caps, groups, groups * (int(seconds) // _shortest(step) + 1), aggregated=True):
+    if groups and not fits(caps, groups, groups * (int(seconds) // _shortest(step)), aggregated=True):
         _refuse(caps, groups, step, path, aggregated=True)
 
 
