@@ -1,4 +1,4 @@
-"""gzip of messages, both ways, with flat memory and a cap on what is unpacked. The engine is named here alone."""
+"""gzip as HTTP carries it: written in pieces as they come, unpacked under a cap. The engine is named here alone."""
 
 import tempfile
 import zlib
@@ -46,10 +46,20 @@ def gunzip_pieces(pieces: Iterable[bytes], most: int) -> Iterator[bytes]:
             raise CompressionInvalid("The gzip body is broken. Compress it anew.") from error
         size += len(unpacked)
         if size > most:
-            raise MessageTooLarge(f"The gzip body holds more than the {most:,} bytes that are taken. Split it.")
+            raise too_large(size, most)
         yield unpacked
     if not unpacker.eof or unpacker.unused_data:
         raise CompressionInvalid("The gzip body is cut short or has something behind it. Send one whole member.")
+
+
+def gunzip(data: bytes, most: int) -> bytes:
+    """As `gunzip_pieces`, of a body in memory."""
+    return b"".join(gunzip_pieces((data,), most))
+
+
+def too_large(size: int, most: int) -> MessageTooLarge:
+    """What to raise for a message of so many bytes, or more."""
+    return MessageTooLarge(f"The message has {size:,} bytes or more; at most {most:,} are taken. Split it.")
 
 
 def accepts_gzip(accepted: str) -> bool:

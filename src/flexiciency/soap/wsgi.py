@@ -14,8 +14,8 @@ from typing import Any
 import structlog
 
 from flexiciency.contract.schemas import files
-from flexiciency.errors import CompressionInvalid, GatewayError, MessageTooLarge, NotSoap, Unavailable
-from flexiciency.soap.compression import accepts_gzip, gunzip_pieces, gzip_chunks
+from flexiciency.errors import CompressionInvalid, GatewayError, NotSoap, Unavailable
+from flexiciency.soap.compression import accepts_gzip, gunzip, gzip_chunks, too_large
 from flexiciency.soap.endpoint import Endpoint, pieces
 from flexiciency.soap.faults import internal_error, unsigned_fault
 
@@ -95,7 +95,7 @@ class Site:
             return data
         if encoding != "gzip":
             raise CompressionInvalid(f"Content-Encoding {encoding[:40]!r} is unknown; send identity or gzip.")
-        return b"".join(gunzip_pieces((data,), self._message_bytes))
+        return gunzip(data, self._message_bytes)
 
     def _get(self, path: str, interface: str | None, query: str, start_response: StartResponse) -> Iterable[bytes]:
         if path == "/healthz":
@@ -124,7 +124,7 @@ def _length(environ: Environ) -> int | None:
 def _read(stream: Any, length: int | None, most: int) -> bytes:
     if length is not None and length > most:
         _drain(stream, length)
-        raise _too_large(length, most)
+        raise too_large(length, most)
     read: list[bytes] = []
     size = 0
     while piece := stream.read(_PIECE if length is None else min(_PIECE, length - size)):
@@ -132,7 +132,7 @@ def _read(stream: Any, length: int | None, most: int) -> bytes:
         if size > most:
             read.clear()
             _drain(stream, None if length is None else length - size)
-            raise _too_large(size, most)
+            raise too_large(size, most)
         read.append(piece)
         if size == length:
             break
@@ -143,10 +143,6 @@ def _drain(stream: Any, length: int | None) -> None:
     left = min(DRAIN_BYTES, DRAIN_BYTES if length is None else length)
     while left > 0 and (piece := stream.read(min(_PIECE, left))):
         left -= len(piece)
-
-
-def _too_large(size: int, most: int) -> MessageTooLarge:
-    return MessageTooLarge(f"The message has {size:,} bytes or more; at most {most:,} are taken. Split it.")
 
 
 def _start(start_response: StartResponse, status: int, *headers: tuple[str, str]) -> None:
