@@ -123,13 +123,16 @@ def test_a_gap_in_what_may_leave_parts_a_compact_series(
     ask_for(database, agreement, "Compact")
     start, end = local_day(AUTUMN, ZONE)
     away = start + timedelta(hours=5), start + timedelta(hours=7)
-    lived = [(f"C-{pod}", None, away[0]), ("C-else", *away), (f"C-{pod}", away[1], None)]
+    lived = [(f"C-{pod}", None, away[0]), ("C-else", away[0], away[1]), (f"C-{pod}", away[1], None)]
     with database.begin() as connection:
         pod_id = connection.execute(select(tables.pod.c.id).where(tables.pod.c.pod == pod)).scalar_one()
         connection.execute(delete(tables.pod_holder).where(tables.pod_holder.c.pod_id == pod_id))
         connection.execute(
             insert(tables.pod_holder),
-            [{"pod_id": pod_id, "customer_id": who, "held": TimestamptzRange(*when)} for who, *when in lived],
+            [
+                {"pod_id": pod_id, "customer_id": who, "held": TimestamptzRange(since, until)}
+                for who, since, until in lived
+            ],
         )
     store(database, pods, AUTUMN)
     deliver(database, pusher, agreement)

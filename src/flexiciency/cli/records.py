@@ -47,7 +47,8 @@ def list_deliveries(state: str | None = None, limit: Limit = 50, as_json: Json =
     with opening.database() as base, base.begin() as connection:
         rows = records.deliveries(connection, state=state, limit=limit)
     columns = (
-        "id", "created_at", "recipient", "operation", "state", "attempts", "sent_at", "received_at", "last_error"
+        "id", "created_at", "recipient", "operation", "state", "cause", "from", "until", "pods", "attempts", "sent_at",
+        "received_at", "last_error",
     )  # fmt: skip
     show("Deliveries", rows, columns, as_json=as_json)
 

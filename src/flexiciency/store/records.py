@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, func, select, update
 
 from flexiciency.errors import ReferenceUnknown
 from flexiciency.store import tables
@@ -23,11 +23,19 @@ def evidence(connection: Connection, *, message_id: str | None, peer: str | None
     return list(connection.execute(query.order_by(message.c.id.desc()).limit(limit)))
 
 
+def _pods(delivery_id: Any, named: Any) -> Any:
+    """How many PoDs are in a message of values; before it is sent, how many it names, if it does."""
+    sent = select(func.count()).where(tables.delivery_pod.c.delivery_id == delivery_id).scalar_subquery()
+    return func.coalesce(func.nullif(sent, 0), func.cardinality(named)).label("pods")
+
+
 def deliveries(connection: Connection, *, state: str | None, limit: int) -> list[Row[Any]]:
-    """Deliveries, of one state if given."""
+    """Deliveries, of one state if given; of values with their cause, period in UTC and number of PoDs."""
     delivery = tables.delivery
     query = select(
         delivery.c.id, delivery.c.created_at, delivery.c.recipient_id, delivery.c.operation, delivery.c.state,
+        delivery.c.cause, func.lower(delivery.c.value_period).label("values_from"),
+        func.upper(delivery.c.value_period).label("values_until"), _pods(delivery.c.id, delivery.c.pods),
         delivery.c.attempts, delivery.c.sent_at, delivery.c.received_at, delivery.c.last_error,
     )  # fmt: skip
     if state is not None:
