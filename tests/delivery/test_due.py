@@ -1,7 +1,7 @@
 """What the schedule queues by itself: a day that is complete, or waited for long enough; what is late; corrections."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -18,14 +18,16 @@ from flexiciency.delivery.schedule import DEFAULT_TERMS, Terms, queue_due
 from flexiciency.delivery.worker import run
 from flexiciency.domain.portions import Caps
 from flexiciency.domain.values import Block, local_day
-from flexiciency.store import agreements, tables
+from flexiciency.services.agreement_standing import settle
+from flexiciency.store import agreement_standing, agreements, tables
 from flexiciency.store.database import Database
+from flexiciency.store.pods import PodRecord, import_pods
 from flexiciency.store.transaction import transaction
 from flexiciency.store.values import store_blocks
 from tests.delivery.conftest import Program
 from tests.gateway import Sender
 from tests.messages import activation, new_id, proposal, revocation, values, values_of
-from tests.services.aggregating import add_pods, add_service, agree_on_pods, give_consent
+from tests.services.aggregating import add_pods, add_service, aggregates, aggregates_of, agree_on_pods, give_consent
 from tests.services.waiting import blocked
 from tests.world import PLAYER, ZONE, World, status_of
 
@@ -85,6 +87,16 @@ def waiting(database: Database, agreement: str) -> list[UUID]:
             .where(delivery.c.agreement_id == agreement, delivery.c.received_at.is_(None))
             .order_by(delivery.c.number)
         ).scalars())  # fmt: skip
+
+
+def hold(database: Database, pod: str, customer: str) -> None:
+    """Master data of a PoD, as `pods import` takes them."""
+    since = datetime(2020, 1, 1, tzinfo=UTC)
+    with transaction(database) as tx:
+        import_pods(tx, [PodRecord(pod, "XX", "City", "Street", None, ZONE, customer, since, None)])
+        (concerned,) = tx.read(agreement_standing.lock_imported())
+        settle(tx, concerned, since)
+        agreement_standing.note_imported(tx)
 
 
 def looked(database: Database, agreement: str) -> list[tuple[int, int, bool]]:
@@ -240,6 +252,17 @@ def test_a_consent_that_comes_after_the_day_was_complete_adds_its_pod(
     assert queued(database, agreement) == [("Scheduled", pods[:2]), ("Scheduled", pods[2:])]
 
 
+def test_a_pod_whose_holder_was_imported_wrongly_is_added_when_that_is_put_right(
+    database: Database, agreement: str, pods: list[str]
+) -> None:
+    hold(database, pods[0], "C-else")
+    store(database, pods)
+    assert look(database) == 1
+    hold(database, pods[0], f"C-{pods[0]}")
+    assert (look(database), look(database)) == (1, 0)
+    assert queued(database, agreement) == [("Scheduled", pods[1:]), ("Scheduled", pods[:1])]
+
+
 def test_a_correction_waits_for_what_is_being_sent(database: Database, agreement: str, pods: list[str]) -> None:
     store(database, pods)
     look(database)
@@ -348,6 +371,34 @@ def test_aggregates_are_cut_by_whole_groups_and_corrected_by_the_groups_concerne
         [("XX/City%202", 5, 5)],
         [("XX/City%200", 5, 7)],
     ]
+
+
+def test_a_correction_behind_an_aggregate_that_was_asked_for_is_pushed(
+    player: Sender, database: Database, streets: list[list[str]]
+) -> None:
+    agreement = agree_on_pods(player, add_service(database), streets[0])
+    store(database, streets[0])
+    aggregates_of(player, aggregates(agreement, *local_day(DAY, ZONE)))
+    store(database, streets[0][:1], value=2)
+    assert (look(database), look(database)) == (1, 0)
+    assert queued(database, agreement) == [("Correction", None)]
+
+
+@pytest.mark.usefixtures("address")
+def test_after_the_grace_the_groups_that_are_there_go_out_and_a_late_one_when_it_comes(
+    player: Sender, database: Database, streets: list[list[str]], pusher: Pusher, program: Program
+) -> None:
+    pods = [pod for of_street in streets for pod in of_street]
+    agreement = agree_on_pods(player, add_service(database, aggregation_level="City"), pods)
+    store(database, pods[:10])
+    assert look(database, LATE) == 1
+    pusher.push(*waiting(database, agreement))
+    store(database, pods[10:])
+    assert look(database, LATE) == 1
+    assert queued(database, agreement) == [("Scheduled", pods[:10]), ("Scheduled", pods[10:])]
+    pusher.push(*waiting(database, agreement))
+    assert [len(one.content.aggregates) for one in program.taken] == [2, 1]
+    assert (15, 15, True) in looked(database, agreement)
 
 
 def test_a_portfolio_is_one_message_that_names_no_pod(

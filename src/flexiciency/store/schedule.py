@@ -76,7 +76,7 @@ WITH coming AS MATERIALIZED (
         d.operation LIKE 'Receive%%' AND d.value_period @> %(period)s AS pushed,
         d.state = 'Dead' AND d.received_at IS NOT NULL AS withheld
     FROM delivery d WHERE d.agreement_id = %(id)s AND d.value_period && %(period)s
-      AND (d.time_zone IS NULL OR d.time_zone = %(time_zone)s) AND (/* pushes */)
+      AND (d.time_zone IS NULL OR d.time_zone = %(time_zone)s)
 ), had AS MATERIALIZED (
     SELECT dp.pod_id, max(coalesce(dp.version, 1)) AS version,
         bool_or(d.pushed AND d.received_at IS NOT NULL AND NOT d.withheld) AS pushed
@@ -295,8 +295,7 @@ _NAMES = {"types": [INDIVIDUAL, AGGREGATED], "quantities": list(_CODES), "codes"
 
 
 def _sql(*, aggregated: bool, some: bool) -> str:
-    """Of an aggregate that was asked for, the groups are not known any more: pushes alone count."""
-    standing = _STANDING.replace("/* pushes */", "d.operation LIKE 'Receive%%'" if aggregated else "true")
+    standing = _STANDING
     for table in ("r", "dp"):
         standing = standing.replace(f"/* PoDs {table} */", f"{table}.pod_id = ANY(%(pod_ids)s)" if some else "true")
     return standing + (_AGGREGATED if aggregated else _INDIVIDUAL) + _QUEUED
