@@ -214,7 +214,6 @@ def import_file(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False
             count = import_pods(tx, _records(file))
             (concerned,) = tx.read(agreement_standing.lock_imported())
             settle(tx, concerned, datetime.now(UTC))
-            agreement_standing.note_imported(tx)
     except ValueError as error:
         raise FileInvalid(f"{file}: {error}. Nothing was imported.") from None
     done(f"{count} records imported.")

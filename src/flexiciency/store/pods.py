@@ -41,6 +41,14 @@ _TWO_HOLDERS = """
 SELECT a.pod FROM staged_pod a JOIN staged_pod b ON b.pod = a.pod AND b.held && a.held AND b.ctid > a.ctid
 ORDER BY a.pod LIMIT 1
 """
+# More may leave of a PoD that somebody holds who did not: days that were delivered already are looked at again.
+_MORE = """
+INSERT INTO agreement_more (agreement_id, pod_id)
+SELECT DISTINCT g.id, p.id FROM staged_pod s JOIN pod p ON p.pod = s.pod JOIN agreement_pod gp ON gp.pod_id = p.id
+JOIN agreement g ON g.id = gp.agreement_id AND g.validation_date IS NOT NULL
+WHERE NOT EXISTS (
+    SELECT FROM pod_holder h WHERE h.pod_id = p.id AND h.customer_id = s.customer_id AND h.held @> s.held)
+"""
 # The latest import says who held a PoD: what it says of a PoD replaces what was known of it.
 _FORGET_HOLDERS = "DELETE FROM pod_holder h USING pod p, staged_pod s WHERE h.pod_id = p.id AND p.pod = s.pod"
 _HOLDERS = """
@@ -68,6 +76,6 @@ def import_pods(tx: Transaction, records: Iterable[PodRecord]) -> int:
             count += 1
     if twice := below.execute(_TWO_HOLDERS).fetchone():
         raise ValueError(f"PoD {twice[0]} has two holders at once; end one period where the next begins")
-    for statement in (_LOCK, _PODS, _FORGET_HOLDERS, _HOLDERS):
+    for statement in (_LOCK, _PODS, _MORE, _FORGET_HOLDERS, _HOLDERS):
         below.execute(statement)
     return count

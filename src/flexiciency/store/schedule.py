@@ -21,6 +21,9 @@ from flexiciency.store.values import QUANTITY_CODES
 _LOCK = 0x51554555
 """Of the advisory locks under which an agreement's deliveries are queued ("QUEU")."""
 
+PATIENCE = "30s"
+"""How long the releases of an agreement are waited for."""
+
 _DUE = """
 SELECT g.id AS agreement_id, v.day, v.changes
 FROM agreement g
@@ -218,6 +221,11 @@ def facts(agreement_id: str) -> Query:
 def lock(agreement_id: str) -> Query:
     """Nobody else queues deliveries of this agreement until the transaction ends."""
     return Query("SELECT pg_advisory_xact_lock(%(lock)s, hashtext(%(id)s))", {"lock": _LOCK, "id": agreement_id})
+
+
+def be_patient() -> Query:
+    """From here on the transaction fails when it waits for a lock longer than is reasonable (`is_contention`)."""
+    return Query("SELECT set_config('lock_timeout', %(patience)s, true)", {"patience": PATIENCE})
 
 
 def changes(quantity: str, day: date) -> Query:
