@@ -40,7 +40,7 @@ def site(settings: Settings, database: Database) -> Site:
     ledger = GatewayLedger(database, _market_place(settings))
     handlers: dict[str, dict[str, Handler]] = {}
     if settings.registration_id is not None:
-        handlers[B2B] = b2b.handlers(settings.registration_id, settings.aggregate_minimum)
+        handlers[B2B] = b2b.handlers(settings.registration_id, settings.aggregate_minimum, settings.caps)
         handlers[B2C] = b2c.handlers(settings.registration_id)
         handlers[MARKET_PLAYER] = market_player.handlers()
     if settings.hosts_market_place:

@@ -27,6 +27,7 @@ GatewayError
 │   ├── ValuesInvalid     a series that contradicts its own header
 │   ├── AcknowledgementInvalid  one that contradicts itself or the message it is of
 │   ├── ReferenceUnknown · StateConflict · IdentifierTaken
+│   ├── AnswerTooLarge    more values than one message holds
 │   └── NotOfferedYet
 ├── IntakeError           what came from the DSO's own systems cannot be used; never travels in a fault
 │   ├── FileInvalid       not what the command takes
@@ -214,6 +215,10 @@ class StateConflict(ContentError):
 
 class IdentifierTaken(ContentError):
     """Another object has this identifier already."""
+
+
+class AnswerTooLarge(ContentError):
+    """The answer would hold more values than one message may; ask for less, or have them pushed."""
 
 
 class NotOfferedYet(ContentError):

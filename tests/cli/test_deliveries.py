@@ -32,6 +32,7 @@ def agreed(world: World, database: Database) -> Iterator[Agreed]:
 @pytest.fixture
 def nothing_queued(database: Database) -> None:
     with database.begin() as connection:
+        connection.execute(delete(tables.agreement_day))
         connection.execute(delete(tables.delivery_pod))
         connection.execute(delete(tables.delivery))
         connection.execute(text("DELETE FROM procrastinate_jobs"))
@@ -130,6 +131,29 @@ def test_the_gap_report_of_an_agreement_begins_with_the_whole(run: Run, agreed: 
     assert run("agreement", "gaps", agreed.id, "--from", "2025-01-11", "--until", "2025-01-10").refusal == (
         "ValuesInvalid"
     )
+
+
+def test_without_days_what_is_due_is_queued_and_listed_with_cause_period_and_pods(run: Run) -> None:
+    assert run("deliver").out == "31 deliveries queued.\n"
+    assert run("deliver").out == "0 deliveries queued.\n"
+    rows = json.loads(run("deliveries", "list", "--json").out)
+    first = min(rows, key=lambda row: row["from"])
+    assert [first[name] for name in ("cause", "from", "until", "pods", "state")] == [
+        "Scheduled", "2024-12-31T23:00:00+00:00", "2025-01-01T23:00:00+00:00", 2, "Queued",
+    ]  # fmt: skip
+    pushed = [row for row in rows if not row["operation"].endswith("Value")]
+    assert {(row["cause"], row["from"], row["pods"]) for row in pushed} <= {(None, None, None)}
+
+
+@pytest.mark.usefixtures("agreed", "nothing_queued")
+def test_messages_are_as_large_as_is_set(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLEXICIENCY_DELIVERY_MESSAGE_VALUES", "191")
+    assert run("deliver", "--from", "2025-01-10").out == "2 deliveries queued.\n"
+
+
+def test_an_end_without_a_beginning_is_a_usage_error(run: Run) -> None:
+    ran = run("deliver", "--until", "2025-01-10")
+    assert (ran.code, "--from" in ran.err) == (2, True)
 
 
 @pytest.mark.usefixtures("agreed")

@@ -18,8 +18,10 @@ from flexiciency.store import tables
 from flexiciency.store.database import Database
 from flexiciency.store.deliveries import Values
 from flexiciency.store.transaction import transaction
+from tests.delivery.due import agree_on_curves
 from tests.gateway import Sender, channel_of, gateway, player_of
 from tests.messages import Agreed, new_id
+from tests.services.aggregating import add_pods
 from tests.world import DSO, PLAYER, World, make_world, set_address
 
 _PODS = 40
@@ -145,3 +147,20 @@ def queue(database: Database) -> Queue:
 def pusher(world: World, database: Database) -> Pusher:
     """Gives up after two attempts."""
     return app.pusher(world.settings.model_copy(update={"push_attempts": 2}), database)
+
+
+@pytest.fixture
+def pods(database: Database, request: pytest.FixtureRequest) -> list[str]:
+    """Three PoDs without values, of this test's own."""
+    return add_pods(database, request.node.name[:40], 3, days=[])
+
+
+@pytest.fixture
+def agreement(player: Sender, channel: Sender, pods: list[str]) -> str:
+    return agree_on_curves(player, channel, pods)
+
+
+@pytest.fixture
+def streets(database: Database, request: pytest.FixtureRequest) -> list[list[str]]:
+    """The PoDs of three cities, five each, without values."""
+    return [add_pods(database, f"{request.node.name[:30]}-{i}", 5, days=[], city=f"City {i}") for i in range(3)]

@@ -104,6 +104,14 @@ class Machine(RuleBasedStateMachine):
         self.versions = {(_number(row.pod), (row.day - FIRST).days): row.version for row in found}
         self.filled = self.filled - some if missing == len(qualities) else self.filled | some
 
+    @rule(value=st.integers(3, 5), most=st.integers(0, 5))
+    def all_is_there(self, value: int, most: int) -> None:
+        """Every block, long after; looked at, and some of it sent."""
+        self.store({(number, offset) for number in NUMBERS for offset in range(DAYS)}, value, 0)
+        self.now += timedelta(hours=80)
+        self._look()
+        self._send_some(most)
+
     @rule(hours=st.sampled_from([1, 20, 30, 80]))
     def time_passes(self, hours: int) -> None:
         self.now += timedelta(hours=hours)

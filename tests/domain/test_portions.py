@@ -54,7 +54,7 @@ def test_so_do_aggregates(runs: list[int], encoding: Encoding, groups: int) -> N
     header = AggregatesHeader(
         **HEADER, encoding=encoding, aggregation_level="Portfolio", aggregation_method="Mean"
     )  # fmt: skip
-    every = [Aggregate(10**7, one) for group in range(groups) for one in series(f"{group}" + "&" * 199, runs, -(2**62))]
+    every = [Aggregate(10**7, one) for group in range(groups) for one in series(f"{group}" + "%" * 199, runs, -(2**62))]
     written = size_with_header(write_aggregates(header, every))
     intervals = sum(runs) + len(runs) - 1
     assert not fits(Caps(size=written - 1), groups, groups * intervals, aggregated=True)

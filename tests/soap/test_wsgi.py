@@ -1,7 +1,7 @@
 """What the server publishes over HTTP: the committed WSDLs and XSDs, health, and how it answers what is no message."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from urllib.parse import urljoin
 
 import pytest
@@ -11,9 +11,15 @@ import zeep
 from flexiciency.contract.catalogue import B2B, operations
 from flexiciency.contract.schemas import FOLDER, files
 from flexiciency.errors import Unavailable
+from flexiciency.soap.endpoint import Call
+from flexiciency.soap.outgoing import Content
 from flexiciency.soap.wsgi import Site
-from tests.gateway import served
-from tests.soap.site import endpoint, site
+from flexiciency.wire.parse import DEFAULT
+from flexiciency.wire.verify import verify_reply
+from tests.gateway import served, signature_value
+from tests.soap.site import PING, endpoint, pong, site
+from tests.soap.test_endpoint import message
+from tests.wire.parties import NOW, REQUEST, anchors
 
 ADDRESS = b"http://localhost:8080"
 
@@ -108,3 +114,38 @@ def test_what_goes_wrong_outside_a_message_is_a_coded_fault_too() -> None:
     assert (answer.status_code, answer.headers["Content-Type"]) == (500, "text/xml; charset=utf-8")
     assert "InternalError" in answer.text
     assert "secret" not in answer.text
+
+
+def large(_call: Call) -> Iterator[bytes]:
+    """A reply of 3 MB that compresses well."""
+    opening, _version, closing = PING.partition(b"1<")
+    yield opening
+    for _part in range(3):
+        yield b"1234567890" * 100_000
+    yield b"<" + closing
+
+
+@pytest.mark.parametrize(
+    ("call", "taken", "encoding"),
+    [
+        (large, "gzip", "gzip"), (large, "br;q=1, *;q=0.5", "gzip"), (large, "identity", None),
+        (large, "gzip;q=0", None), (pong, "gzip", None),
+    ],
+)  # fmt: skip
+def test_a_large_answer_goes_in_gzip_to_who_takes_it(
+    call: Callable[[Call], Content], taken: str, encoding: str | None
+) -> None:
+    request = message()
+    one = Site([endpoint(call=call)], "https://dso.example/", DEFAULT.message_bytes, lambda: None)
+    with served(one) as address:
+        headers = {"Content-Type": "text/xml", "Accept-Encoding": taken}
+        answer = requests.post(f"{address}/v1/services/b2b", request, headers=headers, timeout=10)
+    assert answer.status_code == 200
+    assert answer.headers.get("Content-Encoding") == encoding
+    assert (answer.headers["Vary"], answer.headers["Accept-Encoding"]) == ("Accept-Encoding", "gzip")
+    assert ("Content-Length" in answer.headers) == (encoding is None)
+    reply = verify_reply(
+        answer.content, request_signature=signature_value(request), request_message_id=REQUEST.message_id,
+        anchors=anchors(), now=NOW,
+    )  # fmt: skip
+    assert (reply.canonical_body.count(b"1234567890") == 300_000) == (call is large)

@@ -45,8 +45,8 @@ def test_only_the_import_names_the_table_of_values() -> None:
     assert naming("meter_value_block") == {"store/tables.py", "store/tables_message.py", "store/values.py"}
 
 
-def test_only_the_schedule_asks_which_blocks_are_there_and_is_told_no_value(database: Database) -> None:
-    assert naming("stored_block") == {"store/schedule.py"}
+def test_only_schedule_and_estimate_ask_which_blocks_are_there_and_are_told_no_value(database: Database) -> None:
+    assert naming("stored_block") == {"store/schedule.py", "store/estimate.py"}
     with database.begin() as connection:
         columns = text("SELECT column_name FROM information_schema.columns WHERE table_name = 'stored_block'")
         found = set(connection.execute(columns).scalars())

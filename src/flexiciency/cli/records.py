@@ -52,8 +52,8 @@ def list_deliveries(
         rows = records.deliveries(connection, state=state, escalated=escalated, limit=limit)
         count = records.count_escalated(connection)
     columns = (
-        "id", "created_at", "recipient", "operation", "state", "attempts", "sent_at", "received_at", "resends",
-        "escalated_at", "last_error",
+        "id", "created_at", "recipient", "operation", "state", "cause", "from", "until", "pods", "attempts", "sent_at",
+        "received_at", "resends", "escalated_at", "last_error",
     )  # fmt: skip
     show(f"Deliveries ({count} escalated in all)" if count else "Deliveries", rows, columns, as_json=as_json)
 

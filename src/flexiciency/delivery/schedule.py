@@ -22,7 +22,7 @@ from flexiciency.errors import Unavailable
 from flexiciency.store import agreements, schedule
 from flexiciency.store.database import Database
 from flexiciency.store.schedule import START, Due, Look
-from flexiciency.store.transaction import Query, Row, Transaction, transaction
+from flexiciency.store.transaction import Query, Row, Transaction, is_contention, transaction
 from flexiciency.store.values import STEPS
 
 log = structlog.get_logger()
@@ -92,12 +92,12 @@ def queue_due(database: Database, outbox: Outbox, now: datetime, terms: Terms = 
 
 
 def _tried(agreement_id: str, work: Callable[[], int]) -> int | None:
-    """What `work` gives, or None when it failed, which is logged. Raises Unavailable."""
+    """What `work` gives, or None when it failed, which is logged. Raises Unavailable when the database is."""
     try:
         return work()
-    except Unavailable:
-        raise
-    except Exception:
+    except Exception as error:
+        if isinstance(error, Unavailable) and not is_contention(error):
+            raise
         log.exception("nothing queued", agreement=agreement_id)
         return None
 
@@ -146,7 +146,7 @@ class _Work:
         """
         queued, agreement_id = 0, rows[0].agreement_id
         with transaction(self.database) as tx:
-            tx.read(schedule.lock(agreement_id), agreements.lock(agreement_id))
+            tx.read(schedule.be_patient(), schedule.lock(agreement_id), agreements.lock(agreement_id))
             ((agreement,),) = tx.look_up(schedule.facts(agreement_id))
             for row in rows:
                 (known,) = tx.read(schedule.is_complete(agreement_id, row.day, row.time_zone))

@@ -12,8 +12,9 @@ FRAME = 20_000
 _EXPLICIT_VALUE = 100
 """`<prv:Value quality="Incomplete" timestamp="…">-9223372036854775.808</prv:Value>`."""
 _COMPACT_VALUE = 34
-_POD_SERIES, _AGGREGATE_SERIES = 400, 1_150
-"""Around a series with a name at its longest: 64 characters, any of which may be escaped; 200, and a PodCount."""
+_POD_SERIES, _AGGREGATE_SERIES = 400, 350
+"""Around a series with a name at its longest: 64 characters, any of which may be escaped; 200, percent-encoded where
+there are several, and a PodCount."""
 _COMPACT_SERIES = 190
 """More around a Compact series."""
 
@@ -43,6 +44,14 @@ def fits(caps: Caps, series: int, values: int, *, aggregated: bool = False) -> b
     """Whether so many PoDs (or aggregates) with so many values in all fit into one message."""
     around = _AGGREGATE_SERIES if aggregated else _POD_SERIES
     return values <= caps.values and FRAME + _size(series, values, around) <= caps.size
+
+
+def days_at_once(caps: Caps, series: int, values: int, *, aggregated: bool = False) -> int:
+    """How many days of so many PoDs (or aggregates), with so many values each a day, fit into a message; perhaps 0."""
+    days = caps.values // (series * values)
+    while days and not fits(caps, series, days * series * values, aggregated=aggregated):
+        days -= 1
+    return days
 
 
 def _at_once(caps: Caps, values: int, around: int) -> int:

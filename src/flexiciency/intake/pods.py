@@ -50,7 +50,6 @@ def import_pods(
             stored = store.store_staged(tx)
             (concerned,) = tx.read(agreement_standing.lock_imported())
             settle(tx, concerned)
-            agreement_standing.note_imported(tx)
             report.add(sorted(rejected, key=lambda one: one.line))
     except IntakeError as error:
         raise type(error)(f"{error.message} Nothing was imported.") from None

@@ -9,9 +9,12 @@ from flexiciency.contract.series import Encoding, Quantity, TimeStep
 from flexiciency.delivery.aggregates import GroupRefused, Wanted, aggregates_object
 from flexiciency.delivery.build import wrapped
 from flexiciency.delivery.built import Built
+from flexiciency.domain.aggregation import Place, aggregation_id
+from flexiciency.domain.portions import Caps
 from flexiciency.domain.provision import AGGREGATED
 from flexiciency.errors import StateConflict, ValuesInvalid
 from flexiciency.services.agreement import own_agreement
+from flexiciency.services.answer_size import aggregates_must_fit
 from flexiciency.services.exchange import transaction_of
 from flexiciency.services.provision import B2BO, must_be_of, must_be_served
 from flexiciency.soap.endpoint import Call
@@ -25,11 +28,11 @@ _LONGEST = timedelta(days=367)
 """What one request covers at most: its grid is held in memory for each group."""
 
 
-def request_values(minimum: int, call: Call, message: Any) -> Iterator[bytes]:
+def request_values(minimum: int, caps: Caps, call: Call, message: Any) -> Iterator[bytes]:
     """AGG-DAT-VAL of what may leave now under an agreement, in groups of at least `minimum` PoDs.
 
     Raises ReferenceUnknown, ValuesInvalid for an empty period or one too long, StateConflict when nothing may leave, a
-    group may not, or what is asked for is not what was agreed.
+    group may not, or what is asked for is not what was agreed, AnswerTooLarge for more than `caps`.
     """
     selection, tx = message.AggregatedDataSelection, transaction_of(call)
     agreement = own_agreement(call, message.AgreementId)
@@ -43,6 +46,7 @@ def request_values(minimum: int, call: Call, message: Any) -> Iterator[bytes]:
         members=_members(call, agreement, selection), minimum=minimum, all_or_nothing=True,
         everywhere=_place(selection) == EVERYWHERE,
     )  # fmt: skip
+    _must_fit(wanted, caps)
     built = _built(call, wanted, selection)
     name = "b2bo:RequestAggregatedDataValuesResponse"
     yield from wrapped(f"<{name} {B2BO}>".encode(), built.chunks, f"</{name}>".encode())
@@ -95,6 +99,17 @@ def _members(call: Call, agreement: Row, selection: Any) -> list[Row]:
             path=f"{_SELECTION}/Period",
         )
     return members
+
+
+def _must_fit(wanted: Wanted, caps: Caps) -> None:
+    """Raises AnswerTooLarge when the groups have more values in what the agreement covers than one message holds."""
+    groups = {
+        aggregation_id(wanted.level, Place(one.country, one.city, one.street), wanted.agreement_id)
+        for one in wanted.members
+    }
+    if groups:
+        span = max(one.until for one in wanted.members) - min(one.since for one in wanted.members)
+        aggregates_must_fit(len(groups), span.total_seconds(), wanted.step, caps, _SELECTION)
 
 
 def _built(call: Call, wanted: Wanted, selection: Any) -> Built:

@@ -4,6 +4,7 @@ from functools import partial
 
 from flexiciency.contract.catalogue import B2B as INTERFACE
 from flexiciency.contract.catalogue import MARKET_PLAYER, operations
+from flexiciency.domain.portions import Caps
 from flexiciency.services import (
     acknowledgement,
     activation,
@@ -22,10 +23,10 @@ from flexiciency.soap.spyne_service import Handler
 _PUSHES = frozenset(row.name for row in operations(MARKET_PLAYER) if not row.of_market_place)
 
 
-def handlers(provider_id: str, aggregate_minimum: int) -> dict[str, Handler]:
+def handlers(provider_id: str, aggregate_minimum: int, caps: Caps) -> dict[str, Handler]:
     """The offered operations of b2b.wsdl for the provider with this MPL-REG id.
 
-    `aggregate_minimum` PoDs at least stand behind an aggregate (decision 10).
+    `aggregate_minimum` PoDs at least stand behind an aggregate (decision 10); an answer of values holds `caps` at most.
     """
     namespace = f"urn:flexiciency:{INTERFACE}-operations:1"
     return {
@@ -40,9 +41,9 @@ def handlers(provider_id: str, aggregate_minimum: int) -> dict[str, Handler]:
         "ValidateServiceActivationAgreement": agreement.validate,
         "ReadServiceActivationAgreement": agreement.read,
         "EndServiceActivationAgreement": agreement.end,
-        "RequestIndividualDataValues": provision.request_values,
+        "RequestIndividualDataValues": partial(provision.request_values, caps),
         "AcknowledgeIndividualData": acknowledgement.individual,
-        "RequestAggregatedDataValues": partial(aggregates.request_values, aggregate_minimum),
+        "RequestAggregatedDataValues": partial(aggregates.request_values, aggregate_minimum, caps),
         "AcknowledgeAggregatedData": acknowledgement.aggregated,
         "ReadGapReport": gaps.read_gap_report,
         "RequestMissingValues": missing.request_missing_values,

@@ -7,10 +7,12 @@ from flexiciency import __version__
 from flexiciency.contract.ids import new_id
 from flexiciency.contract.series import Encoding, Quantity, TimeStep
 from flexiciency.delivery.build import values_object, wrapped
+from flexiciency.domain.portions import Caps
 from flexiciency.domain.provision import INDIVIDUAL
 from flexiciency.domain.resampling import divides, multiples
 from flexiciency.errors import StateConflict, ValuesInvalid
 from flexiciency.services.agreement import own_agreement
+from flexiciency.services.answer_size import must_fit
 from flexiciency.services.exchange import transaction_of
 from flexiciency.services.replies import B2B, seconds
 from flexiciency.soap.endpoint import Call
@@ -28,11 +30,11 @@ def ping(call: Call, _message: Any = None) -> Any:
     return B2B.PingResponse(Time=seconds(call.now), Version=__version__)
 
 
-def request_values(call: Call, message: Any) -> Iterator[bytes]:
+def request_values(caps: Caps, call: Call, message: Any) -> Iterator[bytes]:
     """IND-DAT-VAL of what may leave now under an agreement.
 
     Raises ReferenceUnknown, ValuesInvalid for an empty period, StateConflict when nothing may leave or the agreement is
-    of another service than individual data, or of a coarser time step.
+    of another service than individual data, or of a coarser time step; AnswerTooLarge for more than `caps`.
     """
     selection, tx = message.IndividualDataSelection, transaction_of(call)
     agreement = own_agreement(call, message.AgreementId)
@@ -46,6 +48,7 @@ def request_values(call: Call, message: Any) -> Iterator[bytes]:
         )
     pods = _pods(tx, agreement.id, selection)
     asked = Asked(agreement.id, Quantity(selection.Quantity), TimeStep(selection.TimeStep), start, end, pods)
+    must_fit(tx, asked, caps, "RequestIndividualDataValues/IndividualDataSelection")
     encoding = Encoding(selection.Encoding or Encoding.EXPLICIT)
     object_id = new_id()
     built = values_object(tx, asked, object_id, selection=selection.Id, encoding=encoding)

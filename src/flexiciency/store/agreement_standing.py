@@ -35,11 +35,6 @@ INSERT INTO agreement_more (agreement_id, pod_id)
 SELECT g.id, gp.pod_id FROM pod p JOIN agreement_pod gp ON gp.pod_id = p.id JOIN agreement g ON g.id = gp.agreement_id
 WHERE p.pod = ANY(%(pods)s) AND g.requester_id = %(requester_id)s AND g.validation_date IS NOT NULL
 """
-_MORE_IMPORTED = """
-INSERT INTO agreement_more (agreement_id, pod_id)
-SELECT DISTINCT g.id, gp.pod_id FROM staged_pod s JOIN pod p ON p.pod = s.pod JOIN agreement_pod gp ON gp.pod_id = p.id
-JOIN agreement g ON g.id = gp.agreement_id AND g.validation_date IS NOT NULL
-"""
 _SET = "UPDATE agreement SET status = %(status)s WHERE id = %(id)s"
 
 
@@ -70,11 +65,6 @@ def lock_imported() -> Query:
 def note_more(tx: Transaction, pods: Iterable[str], requester_id: str) -> None:
     """More may leave of these PoDs to a requester: days that were delivered already are looked at again."""
     tx.write(_MORE, pods=list(pods), requester_id=requester_id)
-
-
-def note_imported(tx: Transaction) -> None:
-    """As `note_more`, of the PoDs that `store.pods.store_staged` has stored in this transaction."""
-    tx.write(_MORE_IMPORTED)
 
 
 def settle(tx: Transaction, locked: Iterable[str]) -> list[str]:

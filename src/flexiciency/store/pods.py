@@ -55,6 +55,14 @@ SELECT pod, line, first_line AS before FROM (
 ) f WHERE differs ORDER BY line
 """
 _LEAVE_OUT = "DELETE FROM staged_pod WHERE pod = ANY(%(pods)s) RETURNING pod, line"
+# More may leave of a PoD that somebody holds who did not: days that were delivered already are looked at again.
+_MORE = """
+INSERT INTO agreement_more (agreement_id, pod_id)
+SELECT DISTINCT g.id, p.id FROM staged_pod s JOIN pod p ON p.pod = s.pod JOIN agreement_pod gp ON gp.pod_id = p.id
+JOIN agreement g ON g.id = gp.agreement_id AND g.validation_date IS NOT NULL
+WHERE NOT EXISTS (
+    SELECT FROM pod_holder h WHERE h.pod_id = p.id AND h.customer_id = s.customer_id AND h.held @> s.held)
+"""
 # The latest import says who held a PoD: what it says of a PoD replaces what was known of it.
 _FORGET_HOLDERS = "DELETE FROM pod_holder h USING pod p, staged_pod s WHERE h.pod_id = p.id AND p.pod = s.pod"
 _HOLDERS = """
@@ -105,7 +113,7 @@ def store_staged(tx: Transaction) -> Row:
 
     A PoD that is staged must have one place, and one holder at a time.
     """
-    for statement in (_LOCK, _PODS, _FORGET_HOLDERS, _HOLDERS):
+    for statement in (_LOCK, _PODS, _MORE, _FORGET_HOLDERS, _HOLDERS):
         tx.driver.execute(statement)
     ((counted,),) = tx.read(Query(_COUNT, {}))
     return counted

@@ -23,11 +23,19 @@ def evidence(connection: Connection, *, message_id: str | None, peer: str | None
     return list(connection.execute(query.order_by(message.c.id.desc()).limit(limit)))
 
 
+def _pods(delivery_id: Any, named: Any) -> Any:
+    """How many PoDs are in a message of values; before it is sent, how many it names, if it does."""
+    sent = select(func.count()).where(tables.delivery_pod.c.delivery_id == delivery_id).scalar_subquery()
+    return func.coalesce(func.nullif(sent, 0), func.cardinality(named)).label("pods")
+
+
 def deliveries(connection: Connection, *, state: str | None, escalated: bool, limit: int) -> list[Row[Any]]:
-    """Deliveries, of one state if given, or those escalated."""
+    """Deliveries, of one state if given, or those escalated; of values with cause, period in UTC and number of PoDs."""
     delivery = tables.delivery
     query = select(
         delivery.c.id, delivery.c.created_at, delivery.c.recipient_id, delivery.c.operation, delivery.c.state,
+        delivery.c.cause, func.lower(delivery.c.value_period).label("values_from"),
+        func.upper(delivery.c.value_period).label("values_until"), _pods(delivery.c.id, delivery.c.pods),
         delivery.c.attempts, delivery.c.sent_at, delivery.c.received_at, delivery.c.resends, delivery.c.escalated_at,
         delivery.c.last_error,
     )  # fmt: skip

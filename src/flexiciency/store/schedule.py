@@ -21,6 +21,9 @@ from flexiciency.store.values import QUANTITY_CODES
 _LOCK = 0x51554555
 """Of the advisory locks under which an agreement's deliveries are queued ("QUEU")."""
 
+PATIENCE = "30s"
+"""How long the releases of an agreement are waited for."""
+
 _DUE = """
 SELECT g.id AS agreement_id, v.day, v.changes
 FROM agreement g
@@ -76,7 +79,7 @@ WITH coming AS MATERIALIZED (
         d.operation LIKE 'Receive%%' AND d.value_period @> %(period)s AS pushed,
         d.state = 'Dead' AND d.received_at IS NOT NULL AS withheld
     FROM delivery d WHERE d.agreement_id = %(id)s AND d.value_period && %(period)s
-      AND (d.time_zone IS NULL OR d.time_zone = %(time_zone)s) AND (/* pushes */)
+      AND (d.time_zone IS NULL OR d.time_zone = %(time_zone)s)
 ), had AS MATERIALIZED (
     SELECT dp.pod_id, max(coalesce(dp.version, 1)) AS version,
         bool_or(d.pushed AND d.received_at IS NOT NULL AND NOT d.withheld) AS pushed
@@ -89,13 +92,17 @@ WITH coming AS MATERIALIZED (
 ), leaving_all AS MATERIALIZED (
     SELECT count(*) > 0 AS pushed, coalesce(bool_or(sent_at IS NULL), false) AS unsent
     FROM delivered WHERE pods IS NULL AND pushed AND received_at IS NULL
-), due AS MATERIALIZED (
-    SELECT s.pod_id, s.pod, CASE WHEN h.version < s.version THEN 'Correction' ELSE 'Scheduled' END AS cause
-    FROM stored s CROSS JOIN leaving_all e CROSS JOIN totals t
-    LEFT JOIN had h ON h.pod_id = s.pod_id LEFT JOIN leaving l ON l.pod_id = s.pod_id
-    WHERE CASE WHEN h.version < s.version THEN NOT e.unsent AND NOT coalesce(l.unsent, false)
-               ELSE s.partly AND (%(late)s OR %(of_all)s AND t.expected = t.there)
-                    AND NOT e.pushed AND l.pod_id IS NULL AND NOT coalesce(h.pushed, false) END
+)"""
+# One sort instead of joins: what the statement finds is not known when it is planned, and loops in loops take hours.
+_DUE_PODS = """, due AS MATERIALIZED (
+    SELECT pod_id, max(pod) AS pod, CASE WHEN max(had) < max(version) THEN 'Correction' ELSE 'Scheduled' END AS cause
+    FROM (SELECT pod_id, pod, version, partly, NULL::int AS had, false AS pushed, false AS unsent FROM stored
+          UNION ALL SELECT pod_id, NULL, NULL, false, version, pushed, false FROM had
+          UNION ALL SELECT pod_id, NULL, NULL, false, NULL, true, unsent FROM leaving) known
+    GROUP BY pod_id HAVING max(pod) IS NOT NULL AND CASE
+        WHEN max(had) < max(version) THEN NOT bool_or(unsent) AND NOT (SELECT unsent FROM leaving_all)
+        ELSE bool_or(partly) AND NOT bool_or(pushed) AND NOT (SELECT pushed FROM leaving_all)
+            AND (%(late)s OR %(of_all)s AND (SELECT expected = there FROM totals)) END
 )"""
 _QUEUED = """, queued AS (
     INSERT INTO delivery (id, recipient_id, operation, state, agreement_id, value_period, time_zone, pods, cause,
@@ -113,20 +120,23 @@ _INDIVIDUAL = """, parts AS (
 )"""
 # Groups are whole: the PoDs of an aggregate of which any is due. Those of all groups are not named.
 _AGGREGATED = """, member AS MATERIALIZED (
-    SELECT p.id AS pod_id, p.pod, CASE %(level)s WHEN 'Country' THEN jsonb_build_array(p.country)
-        WHEN 'City' THEN jsonb_build_array(p.country, p.city)
-        WHEN 'Street' THEN jsonb_build_array(p.country, p.city, p.street) END AS place
-    FROM agreement_pod gp JOIN pod p ON p.id = gp.pod_id
-    WHERE gp.agreement_id = %(id)s AND gp.covered && %(period)s AND p.time_zone = %(time_zone)s
-), groups AS MATERIALIZED (
-    SELECT m.place, max(d.cause) AS cause, (row_number() OVER (ORDER BY m.place) - 1) / %(most)s AS part,
-        count(*) OVER () AS concerned
-    FROM member m JOIN due d ON d.pod_id = m.pod_id GROUP BY m.place
+    SELECT max(pod) AS pod, max(place) AS place, max(cause) AS cause
+    FROM (SELECT p.id AS pod_id, p.pod, CASE %(level)s WHEN 'Country' THEN p.country
+              WHEN 'City' THEN jsonb_build_array(p.country, p.city)::text
+              WHEN 'Street' THEN jsonb_build_array(p.country, p.city, p.street)::text ELSE '' END AS place,
+              NULL AS cause
+          FROM agreement_pod gp JOIN pod p ON p.id = gp.pod_id
+          WHERE gp.agreement_id = %(id)s AND gp.covered && %(period)s AND p.time_zone = %(time_zone)s
+          UNION ALL SELECT pod_id, NULL, NULL, cause FROM due) known
+    GROUP BY pod_id HAVING max(pod) IS NOT NULL
+), numbered AS MATERIALIZED (
+    SELECT pod, cause, dense_rank() OVER (ORDER BY place) - 1 AS number
+    FROM (SELECT pod, place, max(cause) OVER (PARTITION BY place) AS cause FROM member) grouped WHERE cause IS NOT NULL
 ), parts AS (
-    SELECT g.part, max(g.cause) AS cause,
-        CASE WHEN g.concerned > %(most)s OR g.concerned < (SELECT count(DISTINCT coalesce(place, 'null')) FROM member)
-             THEN array_agg(m.pod ORDER BY m.pod) END AS pods
-    FROM groups g JOIN member m ON m.place IS NOT DISTINCT FROM g.place GROUP BY g.part, g.concerned
+    SELECT number / %(most)s AS part, max(cause) AS cause,
+        CASE WHEN (SELECT max(number) >= %(most)s OR count(*) < (SELECT count(*) FROM member) FROM numbered)
+             THEN array_agg(pod ORDER BY pod) END AS pods
+    FROM numbered GROUP BY number / %(most)s
 )"""
 
 _TAKE_CORRECTIONS = """
@@ -213,6 +223,11 @@ def lock(agreement_id: str) -> Query:
     return Query("SELECT pg_advisory_xact_lock(%(lock)s, hashtext(%(id)s))", {"lock": _LOCK, "id": agreement_id})
 
 
+def be_patient() -> Query:
+    """From here on the transaction fails when it waits for a lock longer than is reasonable (`is_contention`)."""
+    return Query("SELECT set_config('lock_timeout', %(patience)s, true)", {"patience": PATIENCE})
+
+
 def changes(quantity: str, day: date) -> Query:
     """How often values of a day were stored (`value_day`), if ever."""
     return Query(_CHANGES, {"quantity": _CODES[quantity], "day": day})
@@ -295,11 +310,10 @@ _NAMES = {"types": [INDIVIDUAL, AGGREGATED], "quantities": list(_CODES), "codes"
 
 
 def _sql(*, aggregated: bool, some: bool) -> str:
-    """Of an aggregate that was asked for, the groups are not known any more: pushes alone count."""
-    standing = _STANDING.replace("/* pushes */", "d.operation LIKE 'Receive%%'" if aggregated else "true")
+    standing = _STANDING
     for table in ("r", "dp"):
         standing = standing.replace(f"/* PoDs {table} */", f"{table}.pod_id = ANY(%(pod_ids)s)" if some else "true")
-    return standing + (_AGGREGATED if aggregated else _INDIVIDUAL) + _QUEUED
+    return standing + _DUE_PODS + (_AGGREGATED if aggregated else _INDIVIDUAL) + _QUEUED
 
 
 _SQL = {

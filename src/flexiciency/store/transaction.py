@@ -134,6 +134,11 @@ def is_taken(error: BaseException) -> bool:
     return isinstance(error, psycopg.errors.UniqueViolation)
 
 
+def is_contention(error: BaseException) -> bool:
+    """Whether Unavailable means a lock that others held for too long, and not the database."""
+    return isinstance(error.__cause__, (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected))
+
+
 @contextmanager
 def transaction(database: Database) -> Iterator[Transaction]:
     """Commit at the end; an exception rolls everything back. Raises Unavailable when the database is out of reach."""
