@@ -105,6 +105,9 @@ def test_values_given_on_request_count_and_a_part_of_a_period_can_be_asked_for(
     client.acknowledge_values(found.header.id, {pod: PodStatus("OK")})
     report = client.read_gap_report(agreed, DAY[0] + HOUR, noon + HOUR)
     assert numbers_of(report) == (96, 44, 44)
+    # An interval that began half a second before is not of the period.
+    half = timedelta(milliseconds=500)
+    assert client.read_gap_report(agreed, DAY[0] + HOUR + half, DAY[0] + 2 * HOUR + half).expected == 6
     assert causes(report) == [(pod, 12, 13, "NotSent"), (pod_name(two[1][1]), 1, 13, "NotSent")]
 
 

@@ -38,9 +38,7 @@ def test_what_was_said_is_kept_and_what_was_not_acknowledged_is_escalated_and_no
             text("SELECT pod_id, value_period, status, reason_code, status_at FROM delivery_acknowledgement ORDER BY 1")
         ).all()
         pods = connection.execute(text("SELECT status, open FROM delivery_pod ORDER BY delivery_id, pod_id")).all()
-        escalated = (
-            connection.execute(text("SELECT escalated_at IS NOT NULL FROM delivery ORDER BY id")).scalars().all()
-        )
+        marks = connection.execute(text("SELECT escalated_at IS NOT NULL FROM delivery ORDER BY id")).scalars().all()
     at = datetime(2025, 1, 3, tzinfo=UTC)
     assert said == [(1, None, "OK", None, at), (2, None, "KO", "OutOfRange", at)]
     assert pods == [("OK", False), ("KO", False), (None, True)]

@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from math import ceil
 from typing import Any
 from uuid import UUID
 
@@ -141,7 +142,7 @@ def _pods(
 ) -> Iterator[tuple[Row, Facts]]:
     of_agreement, ids = (asked.agreement.id, asked.start, asked.until), [one.id for one in members]
     may_leave, received = tx.look_up(gaps.released(*of_agreement, ids), gaps.held(*of_agreement, ids))
-    released = {row.pod_id: [(epoch(part.lower), epoch(part.upper)) for part in row.parts] for row in may_leave}
+    released = {row.pod_id: [_whole(part.lower, part.upper) for part in row.parts] for row in may_leave}
     # Of what may not leave nothing is looked up. No zone is more than a day from UTC.
     first = date.fromordinal(max(min(one.since for one in members).toordinal() - 1, 1))
     end = date.fromordinal(max(one.until for one in members).toordinal() + 2)
@@ -153,8 +154,8 @@ def _pods(
     held = _held(tx, received)
     for one in members:
         stored = [_block(row, grids[one.time_zone]) for row in blocks.get(one.id, ())]
-        covered = epoch(one.since), epoch(one.until)
-        yield one, Facts(one.pod, covered, released.get(one.id, ()), stored, held.get(one.id, []))
+        may = released.get(one.id, ())
+        yield one, Facts(one.pod, _whole(one.since, one.until), may, stored, held.get(one.id, []))
 
 
 def _aggregates(tx: Transaction, asked: Asked, members: list[Row]) -> Iterator[tuple[Row, Facts]]:
@@ -168,7 +169,7 @@ def _aggregates(tx: Transaction, asked: Asked, members: list[Row]) -> Iterator[t
     zones = {zone for _, zone in groups}
     held = {zone: _held(tx, [row for row in received if row.time_zone in (None, zone)]) for zone in zones}
     for (identifier, zone), of_group in sorted(groups.items()):
-        covered = epoch(min(one.since for one in of_group)), epoch(max(one.until for one in of_group))
+        covered = _whole(min(one.since for one in of_group), max(one.until for one in of_group))
         yield of_group[0], Facts(identifier, covered, None, None, held[zone].get(identifier, []))
 
 
@@ -192,6 +193,11 @@ def _message(row: Row, statements: list[Statement]) -> Held:
         stands = standing(parts, statements)
         return Held(row.version, spans, _spans(stands.accepted), _spans(stands.refused))
     return Held(row.version, spans, spans if row.status == OK else (), spans if row.status == KO else ())
+
+
+def _whole(start: datetime, end: datetime) -> Span:
+    """The whole seconds of a part."""
+    return ceil(start.timestamp()), epoch(end)
 
 
 def _spans(parts: Sequence[Part]) -> list[Span]:
