@@ -66,8 +66,8 @@ def gateway_out(url: str, keys: str, values: int, encoding: str = Encoding.EXPLI
     return deliver
 
 
-def values_out(url: str, keys: str, values: int, encoding: str) -> Callable[[], object]:
-    """So many released values, in memory already, to the gzipped bytes of signed IND-DAT-VAL."""
+def values_out(url: str, keys: str, values: int, times: int, encoding: str) -> Callable[[], object]:
+    """So many released values, in memory already, to the gzipped bytes of signed IND-DAT-VAL; so many times."""
     identity, released = _dso(keys), []
     with transaction(Database(url)) as tx:
         for asked in _messages(values):
@@ -80,7 +80,7 @@ def values_out(url: str, keys: str, values: int, encoding: str) -> Callable[[], 
         raise RuntimeError(f"{values} values were expected")
 
     def write() -> None:
-        for header, series in released:
+        for header, series in released * times:
             _pack(write_values(header, series), identity)
 
     write()  # tables of texts are made once a process

@@ -4,10 +4,10 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
-import typer
 from matplotlib.axes import Axes
 from matplotlib.patches import StepPatch
 
@@ -22,9 +22,9 @@ QUARTER = timedelta(minutes=15)
 _DAY = 86_400
 
 
-def panels(message: Any, zone: str | None = "Europe/Vienna") -> list[Axes]:
+def panels(message: Any, zone: str = "Europe/Vienna") -> list[Axes]:
     """Those that are seen."""
-    figure = picture(message, zone)
+    figure = picture(message, ZoneInfo(zone))
     figure.draw_without_rendering()
     return [panel for panel in figure.axes if panel.get_visible()]
 
@@ -63,7 +63,7 @@ def test_times_are_local_and_the_whole_period_is_shown() -> None:
     (panel,) = panels(ValuesMessage(HEADER, [series([1])]))
     assert panel.get_xlim() == (HEADER.period_start.timestamp() / _DAY, HEADER.period_end.timestamp() / _DAY)
     assert [label.get_text() for label in panel.get_xticklabels()][1:3] == ["03:00", "06:00"]
-    title = picture(ValuesMessage(HEADER, [series([1])]), "Europe/Vienna").get_suptitle()
+    title = picture(ValuesMessage(HEADER, [series([1])]), ZoneInfo("Europe/Vienna")).get_suptitle()
     assert title == "EnergyConsumption in kWh per PT15M, 2025-01-01 00:00 to 2025-01-02 00:00 Europe/Vienna"
 
 
@@ -76,7 +76,7 @@ def test_few_curves_stand_below_each_other_and_many_side_by_side(count: int, col
 
 def test_of_too_many_curves_the_first_are_drawn_and_the_title_says_so() -> None:
     message = ValuesMessage(HEADER, [series([1], pod=f"AT{number}") for number in range(MOST + 3)])
-    assert f"({MOST} of {MOST + 3} PoDs)" in picture(message, "UTC").get_suptitle()
+    assert f"({MOST} of {MOST + 3} PoDs)" in picture(message, ZoneInfo("UTC")).get_suptitle()
 
 
 def test_an_aggregate_and_local_days_are_drawn_too(tmp_path: Path) -> None:
@@ -88,11 +88,9 @@ def test_an_aggregate_and_local_days_are_drawn_too(tmp_path: Path) -> None:
     assert (tmp_path / "sum.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_zone_that_is_none_is_refused_and_this_computers_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_times_are_this_computers_where_no_zone_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     message = ValuesMessage(HEADER, [series([1])])
-    with pytest.raises(typer.BadParameter, match="is no IANA time zone"):
-        picture(message, "Mars/Base")
     monkeypatch.setenv("TZ", "America/Lima")
-    assert "America/Lima" in picture(message, None).get_suptitle()
+    assert picture(message, None).get_suptitle().endswith("America/Lima")
     monkeypatch.setenv("TZ", "no zone")
     assert picture(message, None).get_suptitle().endswith("UTC")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import typer
@@ -29,6 +30,13 @@ from flexiciency.contract.series import Encoding, Quantity, TimeStep, kilo_text
 from flexiciency.errors import FileInvalid, NotInstalled
 
 _DAY = timedelta(days=1)
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise typer.BadParameter(f"{name!r} is no IANA time zone; write Europe/Vienna or the like") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +93,8 @@ class FileOptions:
         Path | None, typer.Option(dir_okay=False, help="Draw a load curve each, PNG. Needs the extra plot.")
     ] = None
     time_zone: Annotated[
-        str | None, typer.Option(metavar="ZONE", help="IANA zone of the plot's times; by default this computer's.")
+        ZoneInfo | None,
+        typer.Option(parser=_zone, metavar="ZONE", help="IANA zone of the plot's times; by default this computer's."),
     ] = None
 
     def write(self, message: Message) -> list[Path]:

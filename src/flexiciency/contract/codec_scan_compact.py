@@ -10,7 +10,8 @@ The usual form, every byte of it compared:
 
 import re
 from collections.abc import Iterator
-from itertools import groupby, pairwise
+from itertools import compress, pairwise
+from operator import not_
 
 import numpy as np
 
@@ -46,8 +47,10 @@ def scan(canonical: bytes, prefix: str | None, kind: Kind) -> list[Columns | Com
     columns: list[Columns | CompactColumns] = []
     try:
         for batch in batches(parts_of(canonical, p, kind)):
-            for is_compact, parts in groupby(batch, key=lambda part: canonical.startswith(compact, part.start)):
-                columns += (_read_compact if is_compact else read_batch)(canonical, list(parts), p, kind)
+            forms = [canonical.startswith(compact, part.start) for part in batch]
+            short = _read_compact(canonical, list(compress(batch, forms)), p, kind)
+            long = read_batch(canonical, list(compress(batch, map(not_, forms))), p, kind)
+            columns += [next(short) if form else next(long) for form in forms]
     except UnusualFormError:
         return None
     return columns

@@ -1,7 +1,7 @@
 """Writes IND-DAT-VAL and AGG-DAT-VAL as exclusive C14N bytes straight from numpy arrays, in chunks of 250 kB.
 
 No object is made per value: Explicit joins, by reference, texts that were made once (timestamps, whole kWh, fractions);
-Compact computes the digits of all values as columns of bytes.
+Compact makes rows of bytes, of all values at once.
 """
 
 from collections.abc import Iterable, Iterator
