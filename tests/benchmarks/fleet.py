@@ -1,4 +1,4 @@
-"""A national DSO on the embedded database: `python -m tests.benchmarks.fleet`; its figures go into build/bench.json too.
+"""A national DSO on the embedded database: `python -m tests.benchmarks.fleet`; figures go into build/bench.json too.
 
 A day of a million PoDs is imported by command, delivered to 20 market players over HTTP, each PoD to one, and summed up
 for the country; and the same with ten thousand PoDs, to see whether the time per PoD grows.
