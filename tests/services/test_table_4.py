@@ -64,7 +64,8 @@ class Travelled:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         request = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        reply = b"".join(self.application({**environ, "wsgi.input": BytesIO(request)}, start_response))
+        plain = {**environ, "wsgi.input": BytesIO(request), "HTTP_ACCEPT_ENCODING": "identity"}
+        reply = b"".join(self.application(plain, start_response))
         if request:
             operation = self._note(IN, request)
             self._note(OUT, reply, operation)

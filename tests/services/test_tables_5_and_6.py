@@ -86,7 +86,8 @@ class Travelled:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         request = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        reply = b"".join(self.application({**environ, "wsgi.input": BytesIO(request)}, start_response))
+        plain = {**environ, "wsgi.input": BytesIO(request), "HTTP_ACCEPT_ENCODING": "identity"}
+        reply = b"".join(self.application(plain, start_response))
         interface = environ["PATH_INFO"].rpartition("/")[2]
         there, back = {B2C: (FROM_CUSTOMER, TO_CUSTOMER), MARKET_PLAYER: (TO_PLAYER, TO_DSO)}.get(interface, BOTH)
         operation = self._note(there, interface, request)

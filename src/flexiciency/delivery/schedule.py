@@ -50,7 +50,7 @@ class _News:
 
     take: Callable[[int, int], Query]
     told: Callable[[Iterable[Row]], Query]
-    forget: Callable[[Transaction, Iterable[int]], None]
+    forget: Callable[[Transaction, Iterable[Row]], None]
 
 
 _CORRECTIONS = _News(schedule.take_corrections, schedule.corrected, schedule.forget_corrections)
@@ -137,7 +137,7 @@ class _Work:
                     queued += done or 0
                     if done is None:
                         failed.update(pod_id for row in rows for pod_id in row.pod_ids)
-                news.forget(tx, [row.number for row in taken if row.pod_id not in failed])
+                news.forget(tx, [row for row in taken if row.pod_id not in failed])
 
     def _some(self, rows: Sequence[Row]) -> int:
         """Queue what is due of some PoDs of an agreement, on some days.

@@ -161,8 +161,14 @@ ORDER BY number LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 _MORE = """
 SELECT a.agreement_id, a.time_zone, a.day, array_agg(DISTINCT m.pod_id) AS pod_ids
 FROM unnest(%(agreement_ids)s::text[], %(pod_ids)s::bigint[]) AS m(agreement_id, pod_id)
-JOIN pod p ON p.id = m.pod_id JOIN agreement_day a ON a.agreement_id = m.agreement_id AND a.time_zone = p.time_zone
+JOIN pod p ON p.id = m.pod_id
+JOIN agreement_day a ON a.agreement_id = m.agreement_id AND a.time_zone = p.time_zone AND a.complete
 GROUP BY a.agreement_id, a.time_zone, a.day ORDER BY a.agreement_id, a.day, a.time_zone
+"""
+# Days that are not complete are looked at as a whole.
+_REOPEN = """
+UPDATE agreement_day SET look_at = 'epoch'
+WHERE agreement_id = ANY(%(agreement_ids)s) AND NOT complete AND changes >= 0
 """
 _IS_COMPLETE = """
 SELECT complete FROM agreement_day WHERE agreement_id = %(id)s AND day = %(day)s AND time_zone = %(time_zone)s
@@ -288,21 +294,23 @@ def take_more(after: int, limit: int) -> Query:
 
 
 def more(taken: Iterable[Row]) -> Query:
-    """As `corrected`, of each day that was looked at, the PoDs of which more may leave."""
+    """As `corrected`, of each day that was complete, the PoDs of which more may leave."""
     rows = list(taken)
     return Query(
         _MORE, {"agreement_ids": [row.agreement_id for row in rows], "pod_ids": [row.pod_id for row in rows]}
     )  # fmt: skip
 
 
-def forget_corrections(tx: Transaction, numbers: Iterable[int]) -> None:
+def forget_corrections(tx: Transaction, taken: Iterable[Row]) -> None:
     """Whoever got the old versions has been queued the new ones."""
-    tx.write("DELETE FROM value_correction WHERE number = ANY(%(numbers)s)", numbers=list(numbers))
+    tx.write("DELETE FROM value_correction WHERE number = ANY(%(numbers)s)", numbers=[row.number for row in taken])
 
 
-def forget_more(tx: Transaction, numbers: Iterable[int]) -> None:
-    """The days known have been looked at."""
-    tx.write("DELETE FROM agreement_more WHERE number = ANY(%(numbers)s)", numbers=list(numbers))
+def forget_more(tx: Transaction, taken: Iterable[Row]) -> None:
+    """The days that were complete have been looked at; the others become due."""
+    rows = list(taken)
+    tx.write(_REOPEN, agreement_ids=list({row.agreement_id for row in rows}))
+    tx.write("DELETE FROM agreement_more WHERE number = ANY(%(numbers)s)", numbers=[row.number for row in rows])
 
 
 _CODES = {quantity.value: code for quantity, code in QUANTITY_CODES.items()}
