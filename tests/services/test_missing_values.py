@@ -48,7 +48,7 @@ def test_a_day_that_was_never_sent_is_queued_whole_and_arrives(
 ) -> None:
     agreed, pods = two[0].id, [pod_name(number) for number in two[1]]
     client.request_missing_values(agreed, DAY[0] + 6 * HOUR, DAY[0] + 7 * HOUR)
-    assert requested(database, agreed) == [("ReceiveIndividualDataValue", *DAY, "Europe/Vienna", None)]
+    assert requested(database, agreed) == [("ReceiveIndividualDataValue", *DAY, "Europe/Vienna", pods)]
     client.acknowledge_values(taken(client, agreed), {pod: PodStatus("OK") for pod in pods})
     assert client.read_gap_report(agreed, *DAY).gaps == ()
     client.request_missing_values(agreed, *DAY)
@@ -78,8 +78,19 @@ def test_what_was_not_acknowledged_and_what_was_corrected_is_queued_again(
     with transaction(database) as tx:
         store_blocks(tx, [block(two[1][0], date(2025, 1, 10), version=9)])
     client.request_missing_values(agreed, *DAY)
-    assert [pods for *_, pods in requested(database, agreed)] == [None]  # first corrected, second not acknowledged
-    assert second
+    # The first was corrected, the second not acknowledged.
+    assert [pods for *_, pods in requested(database, agreed)] == [[first, second]]
+
+
+def test_a_day_of_many_pods_is_queued_in_messages_that_fit(
+    database: Database, two: tuple[Agreed, list[int]]
+) -> None:
+    agreed, pods = two[0].id, [pod_name(number) for number in two[1]]
+    with transaction(database) as tx:
+        ((agreement,),) = tx.look_up(agreements.agreement_of(agreed))
+        days = {(date(2025, 1, 10), "Europe/Vienna"): tuple(pods)}
+        queue_requested(tx, Outbox(), agreement, days, Caps(values=96), datetime.now(UTC))
+    assert [part for *_, part in requested(database, agreed)] == [[pod] for pod in pods]
 
 
 def test_only_the_pods_named_are_queued_a_local_day_each(
@@ -101,8 +112,8 @@ def test_days_are_those_of_each_zone(client: MarketPlayer, player: Sender, chann
     agreed = _agree(player, list(pods.values()))
     client.request_missing_values(agreed, datetime(2025, 1, 9, tzinfo=UTC), datetime(2025, 1, 12, tzinfo=UTC))
     assert requested(database, agreed) == [
-        ("ReceiveIndividualDataValue", DAY[0] + HOUR, DAY[1] + HOUR, "Europe/Lisbon", None),
-        ("ReceiveIndividualDataValue", *DAY, "Europe/Vienna", None),
+        ("ReceiveIndividualDataValue", DAY[0] + HOUR, DAY[1] + HOUR, "Europe/Lisbon", [pods["Europe/Lisbon"]]),
+        ("ReceiveIndividualDataValue", *DAY, "Europe/Vienna", [pods["Europe/Vienna"]]),
     ]
 
 

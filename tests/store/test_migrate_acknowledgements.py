@@ -42,7 +42,7 @@ def test_what_was_said_is_kept_and_what_was_not_acknowledged_is_escalated_and_no
     at = datetime(2025, 1, 3, tzinfo=UTC)
     assert said == [(1, None, "OK", None, at), (2, None, "KO", "OutOfRange", at)]
     assert pods == [("OK", False), ("KO", False), (None, True)]
-    assert escalated == [False, True]
+    assert marks == [False, True]
     with transaction(database) as tx:
         (due,) = tx.read(resends.due(timedelta(hours=1), 3, datetime.now(UTC)))
     assert due == []

@@ -9,6 +9,7 @@ from flexiciency.contract.series import instant_of
 from flexiciency.delivery.missing import queue_requested
 from flexiciency.delivery.outbox import Outbox
 from flexiciency.domain.gaps import TO_BE_SENT, Gap
+from flexiciency.domain.portions import Caps
 from flexiciency.domain.provision import AGGREGATED
 from flexiciency.domain.values import local_day
 from flexiciency.errors import ReferenceUnknown, StateConflict
@@ -24,7 +25,7 @@ _Day = tuple[date, str]
 """A local day and its time zone."""
 
 
-def request_missing_values(call: Call, message: Any) -> Any:
+def request_missing_values(caps: Caps, call: Call, message: Any) -> Any:
     """Queue the local days concerned, with the PoDs concerned. What is on its way already is not queued again.
 
     Raises ReferenceUnknown, StateConflict for PoDs of an agreement on aggregates, ValuesInvalid for a period that is
@@ -36,7 +37,8 @@ def request_missing_values(call: Call, message: Any) -> Any:
     pods = tuple(message.PoD or ()) or None
     _must_be_of(agreement, pods, f"{call.operation.name}/PoD")
     asked = Asked(agreement, period.Start, period.End, call.now, pods)
-    queue_requested(tx, Outbox(), agreement, _days(tx, asked, f"{call.operation.name}/Period/End"), call.now)
+    days = _days(tx, asked, f"{call.operation.name}/Period/End")
+    queue_requested(tx, Outbox(), agreement, days, caps, call.now)
     return B2B.RequestMissingValuesResponse(Receipt=receipt(B2B, call))
 
 
@@ -53,14 +55,11 @@ def _must_be_of(agreement: Row, pods: tuple[str, ...] | None, path: str) -> None
 
 
 def _days(tx: Transaction, asked: Asked, path: str) -> dict[_Day, tuple[str, ...] | None]:
-    """The days on which something is to be sent, and the PoDs: None for all of the agreement's in that zone."""
+    """The days on which something is to be sent, and the PoDs: None for the aggregates of all in that zone."""
     must_not_be_empty(asked, path)
     (on_the_way,) = tx.look_up(gaps.waiting(asked.agreement.id, asked.start, asked.end))
-    covered: dict[_Day, int] = {}
     wanted: dict[_Day, set[str]] = {}
     for row, counted in each(tx, asked, path):
-        for day in _local_days(row.since, row.until, row.time_zone):
-            covered[day] = covered.get(day, 0) + 1
         for gap in counted.gaps:
             if gap.cause in TO_BE_SENT:
                 for day in _of_gap(gap, row.time_zone):
@@ -69,8 +68,7 @@ def _days(tx: Transaction, asked: Asked, path: str) -> dict[_Day, tuple[str, ...
     for day, pods in wanted.items():
         left = pods - _waiting(on_the_way, day, pods)
         if left:
-            of_all = asked.pods is None and len(left) == covered[day]
-            days[day] = None if of_all or asked.agreement.service_type == AGGREGATED else tuple(sorted(left))
+            days[day] = None if asked.agreement.service_type == AGGREGATED else tuple(sorted(left))
     return days
 
 

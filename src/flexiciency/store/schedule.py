@@ -76,7 +76,7 @@ WITH coming AS MATERIALIZED (
     SELECT count(*) AS expected, count(*) FILTER (WHERE whole) AS there FROM stored
 ), delivered AS MATERIALIZED (
     SELECT d.id, d.pods, d.sent_at, d.received_at,
-        d.operation LIKE 'Receive%%' AND d.value_period @> %(period)s AS pushed,
+        d.operation LIKE 'Receive%%' AND d.time_step IS NULL AND d.value_period @> %(period)s AS pushed,
         d.state = 'Dead' AND d.received_at IS NOT NULL AS withheld
     FROM delivery d WHERE d.agreement_id = %(id)s AND d.value_period && %(period)s
       AND (d.time_zone IS NULL OR d.time_zone = %(time_zone)s)
