@@ -96,7 +96,7 @@ def test_floats_and_decimals_of_three_places_are_what_was_written(tmp_path: Path
         (pa.array([1.0, 1.0005]), Code.TOO_MANY_PLACES),
         (pa.array([1.0, 0.1 + 0.2]), Code.TOO_MANY_PLACES),
         (pa.array([1.0, 1.0005], pa.float32()), Code.TOO_MANY_PLACES),
-        (pa.array([1.0, float("nan")]), Code.NUMBER_INVALID),
+        (pa.array([1.0, float("inf")]), Code.NUMBER_INVALID),
         (pa.array([1.0, float("-inf")]), Code.NUMBER_INVALID),
         (pa.array([Decimal(1), Decimal("1.0001")], pa.decimal128(12, 4)), Code.TOO_MANY_PLACES),
         (pa.array([Decimal(1), Decimal(10**30)], pa.decimal128(38, 0)), Code.VALUE_TOO_LARGE),
@@ -131,6 +131,19 @@ def test_rows_that_do_not_follow_each_other_are_curves_of_their_own(tmp_path: Pa
     ]
     qualities = [None if one.qualities is None else one.qualities.tolist() for one in found]
     assert qualities == [[Quality.MEASURED, Quality.MISSING], [Quality.ESTIMATED], None, None]
+
+
+def test_nan_is_missing_and_a_column_of_nothing_is_empty(tmp_path: Path) -> None:
+    (curve,) = curves(long(tmp_path, pa.array([float("nan"), 2.0])))
+    assert curve.values.tolist() == [0, 2000]
+    assert curve.qualities is not None
+    assert curve.qualities.tolist() == [Quality.MISSING, Quality.MEASURED]
+    nan = float("nan")
+    file = written(
+        tmp_path, {"pod": ["AT1"], "day": [DAY], "v1": [1.0], "v2": [nan], "v3": [3.0], "v4": [nan], "v5": pa.nulls(1)}
+    )
+    (curve,) = curves(file)
+    assert curve.values.tolist() == [1000, 0, 3000]
 
 
 def test_each_wrong_row_of_a_long_file_is_named_and_the_others_read(tmp_path: Path) -> None:
@@ -207,6 +220,7 @@ def test_reading_goes_on_behind_a_row(tmp_path: Path, monkeypatch: pytest.Monkey
         ({"pod": ["AT1"], "day": [DAY], "v": [1]}, "column v holds integers. Say of what: --unit"),
         ({"pod": ["AT1"], "day": [DAY], "values": [[1]]}, "column values holds integers"),
         ({"pod": ["AT1"], "day": [DAY], "v": ["1.5"]}, "column v is string"),
+        ({"pod": ["AT1"], "day": [DAY], "v": pa.array([1], pa.decimal256(50, 0))}, "column v is decimal256"),
         ({"pod": ["AT1"], "day": [DAY]}, "has no column of values"),
         ({"pod": ["AT1"], "v": [1.0]}, "columns .'day'. are missing; it has pod, v"),
         ({"pod": ["AT1"], "timestamp": [datetime(2025, 1, 1)], "value": [1.0]}, "tz='UTC'"),  # noqa: DTZ001  the error

@@ -4,7 +4,7 @@ What contradicts that is rejected, value by value; places of a day for which not
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -101,6 +101,11 @@ class Collector:
         except Unusable as wrong:
             self.reject(curve, wrong.code, wrong.reason)
             return
+        if curve.qualities is not None:
+            if curve.qualities.max() > max(Quality):
+                self.reject(curve, Code.QUALITY_UNKNOWN, f"code {curve.qualities.max()}")
+                return
+            curve = replace(curve, values=np.where(curve.qualities == Quality.MISSING, 0, curve.values))
         usable = self._usable(curve)
         for piece in pieces:
             key = (curve.pod, curve.quantity, piece.day)

@@ -50,12 +50,8 @@ class _Type:
     quality: str
 
 
-def curves(opened: OpenedFile, options: Options, after: int) -> Iterator[LoadCurve | Rejected]:
-    """The readings of a feed; the line of each is its number among the feed's IntervalReadings.
-
-    A feed is parsed whole, and may be as large as a message (50 MB). Raises FileInvalid, FileBroken.
-    """
-    feed = _Feed(opened, options)
+def curves(feed: "Feed", after: int) -> Iterator[LoadCurve | Rejected]:
+    """The readings of a feed; the line of each is its number among the feed's IntervalReadings."""
     before = 0
     for entry, block in feed.entries("IntervalBlock"):
         readings = block.findall(f"{ESPI}IntervalReading")
@@ -71,10 +67,11 @@ def curves(opened: OpenedFile, options: Options, after: int) -> Iterator[LoadCur
         yield from runs(_readings(pod, kind, [(number, one) for number, one in numbered if number > after]))
 
 
-class _Feed:
-    """The entries of a feed by their links."""
+class Feed:
+    """The entries of a feed by their links. It is parsed whole, and may be as large as a message (50 MB)."""
 
     def __init__(self, opened: OpenedFile, options: Options) -> None:
+        """Raises FileInvalid, FileBroken."""
         self._pod = options.pod
         self._root = _root(opened)
         self._points = {_self(entry): content for entry, content in self.entries("UsagePoint")}
