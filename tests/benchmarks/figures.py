@@ -57,8 +57,9 @@ class Report:
             table.add_row(name, f"{figure.value:,.{2 if figure.value < 100 else 0}f}", figure.unit, figure.against)
         console.print(table)
 
-    def write(self, file: Path) -> None:
-        """Write the figures as JSON; those of an earlier run that were not measured now stay out."""
+    def write(self, file: Path, *, keep: bool = False) -> None:
+        """Write the figures as JSON; those of an earlier run that were not measured now stay only where `keep`."""
         file.parent.mkdir(parents=True, exist_ok=True)
-        content = {name: asdict(figure) for name, figure in self.figures.items()}
+        content = json.loads(file.read_text(encoding="utf-8")) if keep and file.exists() else {}
+        content |= {name: asdict(figure) for name, figure in self.figures.items()}
         file.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
