@@ -185,6 +185,18 @@ def test_a_wide_row_is_a_day(tmp_path: Path, as_list: bool) -> None:  # noqa: FB
     assert found[1].qualities is None
 
 
+@pytest.mark.parametrize("kind", [pa.list_(pa.int32(), 3), pa.large_list(pa.int32())], ids=str)
+def test_lists_may_be_of_any_kind(tmp_path: Path, kind: pa.DataType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet_file, "ROWS_AT_ONCE", 2)
+    values = pa.array([[1, 2, 3], None, [4, None, 6], [7, 8, 9], [None, None, None]], kind)
+    file = written(tmp_path, {"pod": ["AT1"] * 5, "day": [DAY] * 5, "values": values})
+    found = read(file, WH, after=1)
+    assert [one.values.tolist() for one in found if isinstance(one, LoadCurve)] == [[4, 0, 6], [7, 8, 9]]
+    assert [(one.line, one.code) for one in found if isinstance(one, Rejected)] == [
+        (2, Code.CELL_EMPTY), (5, Code.CELL_EMPTY),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("as_list", [True, False])
 def test_a_wrong_cell_of_a_wide_row_is_named(tmp_path: Path, as_list: bool) -> None:  # noqa: FBT001
     file = wide(tmp_path, [1.0, 2.0], [1.0, 0.0001], [None, None], as_list=as_list)
