@@ -176,7 +176,7 @@ def _refused(collected: Collected, refused: Refused) -> Iterator[Rejected]:
     block = collected.block
     for place in refused.places.tolist():
         if refused.step is not block.step:
-            reason = f"PoD {block.pod} has values every {refused.step} on {block.day}, and some of these are missing"
+            reason = f"PoD {block.pod} has values every {refused.step} on {block.day}, and here some are missing"
             yield collected.rejected(place, Code.STEPS_OVERLAP, reason)
         else:
             reason = f"PoD {block.pod} on {block.day}: another value was stored since this import began"
