@@ -215,6 +215,16 @@ def test_what_is_wrong_with_a_wide_row_is_named(tmp_path: Path) -> None:
     ]
 
 
+def test_days_and_timestamps_beyond_any_calendar_are_rejected(tmp_path: Path) -> None:
+    days = pa.array([10**7, -5, 20_000], pa.int32()).cast(pa.date32())
+    file = wide(tmp_path, [1.0], [1.0], [1.0], as_list=True, days=days)
+    assert refused(file) == [(1, None, Code.DAY_INVALID), (2, None, Code.DAY_INVALID)]
+    starts = pa.array([1_736_895_600_000, -1], pa.int64()).cast(pa.timestamp("s", "UTC"))
+    assert refused(long(tmp_path, pa.array([1.0, 1.0]), starts)) == [
+        (1, None, Code.DAY_INVALID), (2, None, Code.DAY_INVALID),
+    ]  # fmt: skip
+
+
 def test_reading_goes_on_behind_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parquet_file, "ROWS_AT_ONCE", 4)
     rows = [[float(number)] for number in range(23)]
@@ -234,6 +244,8 @@ def test_reading_goes_on_behind_a_row(tmp_path: Path, monkeypatch: pytest.Monkey
         ({"pod": ["AT1"], "day": [DAY], "v": ["1.5"]}, "column v is string"),
         ({"pod": ["AT1"], "day": [DAY], "v": pa.array([1], pa.decimal256(50, 0))}, "column v is decimal256"),
         ({"pod": ["AT1"], "day": [DAY]}, "has no column of values"),
+        ({"pod": ["AT1"], "day": [datetime(2025, 1, 15)], "v": [1.0]}, "column day is timestamp"),  # noqa: DTZ001
+        ({"pod": pa.array([b"\xff"]).view(pa.string()), "day": [DAY], "v": [1.0]}, "column pod is no text"),
         ({"pod": ["AT1"], "v": [1.0]}, "columns .'day'. are missing; it has pod, v"),
         ({"pod": ["AT1"], "timestamp": [datetime(2025, 1, 1)], "value": [1.0]}, "tz='UTC'"),  # noqa: DTZ001  the error
         ({"pod": ["AT1"], "timestamp": [5], "value": [1.0]}, "column timestamp is int64"),

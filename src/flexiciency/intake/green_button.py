@@ -20,6 +20,7 @@ from flexiciency.intake.source import LoadCurve
 from flexiciency.store.values import STEPS
 from flexiciency.wire.parse import DEFAULT, parse
 
+_UNLINKED = "entry "
 ESPI, ATOM = "{http://naesb.org/espi}", "{http://www.w3.org/2005/Atom}"
 _WATT_HOURS, _WATTS = "72", "38"
 _FORWARD, _REVERSE = "1", "19"
@@ -74,9 +75,9 @@ class Feed:
         """Raises FileInvalid, FileBroken."""
         self._pod = options.pod
         self._root = _root(opened)
-        self._points = {_self(entry): content for entry, content in self.entries("UsagePoint")}
-        self._types = {_self(entry): content for entry, content in self.entries("ReadingType")}
-        self._readings = {_self(entry): entry for entry, _ in self.entries("MeterReading")}
+        self._points = {_self(entry, n): content for n, (entry, content) in enumerate(self.entries("UsagePoint"))}
+        self._types = {_self(entry, n): content for n, (entry, content) in enumerate(self.entries("ReadingType"))}
+        self._readings = {_self(entry, n): entry for n, (entry, _) in enumerate(self.entries("MeterReading"))}
         if options.pod is not None and len(self._points) > 1:
             raise FileInvalid(f"{opened.path} has {len(self._points)} usage points; --pod is for a feed of one.")
 
@@ -98,7 +99,7 @@ class Feed:
         name = _text(point, "serviceDeliveryPoint/name") or _text(point, "ServiceDeliveryPoint/name")
         own = next(own for own, content in self._points.items() if content is point)
         pod = name or own.rpartition("/")[2]
-        if not pod:
+        if not name and own.startswith(_UNLINKED):
             raise Unusable(Code.CELL_EMPTY, "the UsagePoint names no PoD; say --pod")
         return pod, kind
 
@@ -177,8 +178,9 @@ def _one(entries: dict[str, etree._Element], links: list[str]) -> etree._Element
     raise Unusable(Code.READING_TYPE_UNSUPPORTED, f"links {links} lead to none of {len(entries)} entries")
 
 
-def _self(entry: etree._Element) -> str:
-    return next(iter(_links(entry, "self")), "")
+def _self(entry: etree._Element, number: int) -> str:
+    """An entry's own link; where it has none, a name that no link has, so that it is not taken for another one."""
+    return next(iter(_links(entry, "self")), f"{_UNLINKED}{number}")
 
 
 def _links(entry: etree._Element, kind: str) -> list[str]:

@@ -77,7 +77,7 @@ class ParquetFile:
         column = batch.column(self.names.index(name))
         try:
             return column.cast(self.arrow.string()).fill_null("").to_pylist()  # type: ignore[no-any-return]
-        except self.arrow.ArrowException as error:
+        except (self.arrow.ArrowException, UnicodeDecodeError) as error:
             raise FileInvalid(f"{self.path}: column {name} is no text ({_line(error)}).") from None
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -25,6 +25,9 @@ _REASONS = {
     Code.VALUE_TOO_LARGE: "the value is too large",
 }
 _TICKS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+_EPOCH = date(1970, 1, 1)
+_LAST_SECOND, _LAST_DAY = 2**33, 2**33 // 86_400
+"""In 2242: beyond, a timestamp is in another unit than its column says."""
 
 
 def wide_curves(file: ParquetFile, options: Options, after: int) -> Iterator[LoadCurve | Rejected]:
@@ -70,7 +73,11 @@ def check_columns(file: ParquetFile, options: Options, *, wide: bool) -> None:
         raise FileInvalid(f"{file.path} has no column of values.")
     pa = file.arrow
     for name, kind in zip(file.names, file.schema.types, strict=True):
-        if name in LONG_OPTIONAL | {"pod", "day"}:
+        if name in LONG_OPTIONAL | {"pod"}:
+            continue
+        if name == "day":
+            if not pa.types.is_date(kind) and not _is_text(pa, kind):
+                raise FileInvalid(f"{file.path}: column day is {kind}. Write dates, or text.")
             continue
         if name == "timestamp":
             if not (pa.types.is_timestamp(kind) and kind.tz) and not _is_text(pa, kind):
@@ -119,10 +126,16 @@ def _head(
 
 
 def _days(file: ParquetFile, batch: Any) -> list[date | str | None]:
-    column = batch.column(file.names.index("day"))
-    if file.arrow.types.is_date(column.type):
-        return column.to_pylist()  # type: ignore[no-any-return]
-    return list(file.texts(batch, "day"))
+    """Days; as text where they are that, or beyond any calendar."""
+    pa, column = file.arrow, batch.column(file.names.index("day"))
+    if not pa.types.is_date(column.type):
+        return list(file.texts(batch, "day"))
+    numbers_of = column.cast(pa.date32()).cast(pa.int32()).to_pylist()
+    return [None if one is None else _day_of(one) for one in numbers_of]
+
+
+def _day_of(number: int) -> date | str:
+    return _EPOCH + timedelta(days=number) if 0 <= number < _LAST_DAY else f"day {number} since 1970"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -254,6 +267,8 @@ class _Batch:
         empty = column.is_null().to_numpy(zero_copy_only=False)
         ticks = column.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
         seconds, rest = np.divmod(ticks, _TICKS[column.type.unit])
+        beyond = (seconds < 0) | (seconds >= _LAST_SECOND)
+        self._leave_out(beyond, Unusable(Code.DAY_INVALID, "the timestamp is of another century"))
         self._leave_out(rest != 0, Unusable(Code.OFF_GRID, "the timestamp is no whole second"))
         self._leave_out(empty, Unusable(Code.CELL_EMPTY, "timestamp is empty"))
         return np.asarray(seconds, np.int64)
