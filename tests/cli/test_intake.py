@@ -166,6 +166,12 @@ def test_a_bad_line_of_a_pod_is_named_and_the_other_pods_imported(run: Run, tmp_
         assert connection.execute(text("SELECT pod FROM pod WHERE pod LIKE 'P%'")).scalars().all() == ["P1", "P3"]
 
 
+def test_pods_of_a_spreadsheet_are_imported(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "pods.csv"
+    file.write_text(f"{HEADER}P9,AT,Linz,Weg,,Europe/Vienna,C1,{SINCE},\n".replace(",", ";"))
+    assert run("pods", "import", "--delimiter", ";", file).code == 0
+
+
 def test_a_missing_column_is_named(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "pods.csv"
     file.write_text("pod,country\nAT1,AT\n")

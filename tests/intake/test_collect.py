@@ -191,6 +191,24 @@ def test_a_value_fills_what_was_said_to_be_missing_and_the_other_way_round_chang
         assert block.qualities[:2].tolist() == [Quality.MEASURED, Quality.MISSING]
 
 
+def test_what_stands_where_a_value_is_missing_does_not_matter() -> None:
+    ((block,), rejected) = collected(curve([-9999, 10**15, 5], qualities=[Quality.MISSING, Quality.MISSING, 0]))
+    assert (block.values[:3].tolist(), rejected) == ([0, 0, 5], [])
+
+
+def test_a_quality_that_there_is_not_is_rejected() -> None:
+    assert collected(curve([1, 2], qualities=[0, 9])) == ([], [(2, None, Code.QUALITY_UNKNOWN)])
+
+
+@pytest.mark.parametrize(
+    ("start", "values", "qualities"),
+    [(datetime(2025, 1, 1), [1], None), (DAY, [], None), (DAY, [1, 2], [0])],  # noqa: DTZ001
+)
+def test_what_no_source_may_give_is_an_error(start: date, values: list[int], qualities: list[int] | None) -> None:
+    with pytest.raises(ValueError, match="line 2"):
+        curve(values, start, qualities=qualities)
+
+
 def test_two_time_steps_of_one_day_overlap() -> None:
     hours = curve([1] * 24, line=7, step=TimeStep.PT1H)
     ((block,), rejected) = collected(curve([1] * 96), hours)

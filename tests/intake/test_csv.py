@@ -178,6 +178,11 @@ def test_what_is_no_csv_of_values_is_refused_whole(
         said(file, content)
 
 
+def test_the_end_of_the_calendar_is_read_and_left_to_the_checks(file: Path) -> None:
+    row = "AT1,9999-12-31T23:59:00Z,1\n"
+    assert [one.line for one in said(file, LONG + row + row)] == [2, 3]
+
+
 def test_reading_goes_on_behind_a_line(file: Path) -> None:
     said(file, LONG + FIRST + SECOND)
     (curve,) = read(file, after=2)

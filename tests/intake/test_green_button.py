@@ -1,6 +1,7 @@
 """Green Button (ESPI): readings by their links, units, directions and qualities; what is wrong by its number."""
 
 import gzip
+import re
 from datetime import date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -169,6 +170,15 @@ def test_links_that_lead_nowhere_are_rejected_unless_there_is_only_one(file: Pat
     found = read(feed(file, point(1), point(2), lost))
     assert codes(found) == [(1, Code.READING_TYPE_UNSUPPORTED)]
     assert [each.pod for each in read(feed(file, point(1), lost)) if isinstance(each, LoadCurve)] == ["AT1"]
+
+
+def test_entries_without_links_are_not_taken_for_each_other(file: Path) -> None:
+    bare = [re.sub("<link[^>]*>", "", one) for one in (point(1, "AT1"), point(2, "AT2"), meter(1, "01", reading(5, 0)))]
+    assert codes(read(feed(file, *bare))) == [(1, Code.READING_TYPE_UNSUPPORTED)]
+    assert [each.pod for each in read(feed(file, bare[0], bare[2])) if isinstance(each, LoadCurve)] == ["AT1"]
+    unnamed = re.sub("<link[^>]*>", "", point(1))
+    assert codes(read(feed(file, unnamed, bare[2]))) == [(1, Code.CELL_EMPTY)]
+    assert [each.pod for each in read(file, Options(pod="AT9")) if isinstance(each, LoadCurve)] == ["AT9"]
 
 
 def test_reading_goes_on_behind_a_number(file: Path) -> None:

@@ -1,6 +1,7 @@
 """Packed files are read directly; one that breaks off counts up to there, and none fills the memory."""
 
 import gzip
+import os
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,11 @@ def test_the_format_is_recognised_by_the_content(tmp_path: Path, content: bytes,
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileInvalid, match="No such file"):
         OpenedFile(tmp_path / "nowhere.csv")
+
+
+def test_what_is_no_file_is_refused() -> None:
+    with pytest.raises(FileInvalid, match="Write it to a file first"):
+        OpenedFile(Path(os.devnull))
 
 
 def test_the_same_content_with_other_options_is_another_import(tmp_path: Path) -> None:

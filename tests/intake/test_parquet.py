@@ -96,7 +96,7 @@ def test_floats_and_decimals_of_three_places_are_what_was_written(tmp_path: Path
         (pa.array([1.0, 1.0005]), Code.TOO_MANY_PLACES),
         (pa.array([1.0, 0.1 + 0.2]), Code.TOO_MANY_PLACES),
         (pa.array([1.0, 1.0005], pa.float32()), Code.TOO_MANY_PLACES),
-        (pa.array([1.0, float("nan")]), Code.NUMBER_INVALID),
+        (pa.array([1.0, float("inf")]), Code.NUMBER_INVALID),
         (pa.array([1.0, float("-inf")]), Code.NUMBER_INVALID),
         (pa.array([Decimal(1), Decimal("1.0001")], pa.decimal128(12, 4)), Code.TOO_MANY_PLACES),
         (pa.array([Decimal(1), Decimal(10**30)], pa.decimal128(38, 0)), Code.VALUE_TOO_LARGE),
@@ -131,6 +131,19 @@ def test_rows_that_do_not_follow_each_other_are_curves_of_their_own(tmp_path: Pa
     ]
     qualities = [None if one.qualities is None else one.qualities.tolist() for one in found]
     assert qualities == [[Quality.MEASURED, Quality.MISSING], [Quality.ESTIMATED], None, None]
+
+
+def test_nan_is_missing_and_a_column_of_nothing_is_empty(tmp_path: Path) -> None:
+    (curve,) = curves(long(tmp_path, pa.array([float("nan"), 2.0])))
+    assert curve.values.tolist() == [0, 2000]
+    assert curve.qualities is not None
+    assert curve.qualities.tolist() == [Quality.MISSING, Quality.MEASURED]
+    nan = float("nan")
+    file = written(
+        tmp_path, {"pod": ["AT1"], "day": [DAY], "v1": [1.0], "v2": [nan], "v3": [3.0], "v4": [nan], "v5": pa.nulls(1)}
+    )
+    (curve,) = curves(file)
+    assert curve.values.tolist() == [1000, 0, 3000]
 
 
 def test_each_wrong_row_of_a_long_file_is_named_and_the_others_read(tmp_path: Path) -> None:
@@ -172,6 +185,18 @@ def test_a_wide_row_is_a_day(tmp_path: Path, as_list: bool) -> None:  # noqa: FB
     assert found[1].qualities is None
 
 
+@pytest.mark.parametrize("kind", [pa.list_(pa.int32(), 3), pa.large_list(pa.int32())], ids=str)
+def test_lists_may_be_of_any_kind(tmp_path: Path, kind: pa.DataType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet_file, "ROWS_AT_ONCE", 2)
+    values = pa.array([[1, 2, 3], None, [4, None, 6], [7, 8, 9], [None, None, None]], kind)
+    file = written(tmp_path, {"pod": ["AT1"] * 5, "day": [DAY] * 5, "values": values})
+    found = read(file, WH, after=1)
+    assert [one.values.tolist() for one in found if isinstance(one, LoadCurve)] == [[4, 0, 6], [7, 8, 9]]
+    assert [(one.line, one.code) for one in found if isinstance(one, Rejected)] == [
+        (2, Code.CELL_EMPTY), (5, Code.CELL_EMPTY),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("as_list", [True, False])
 def test_a_wrong_cell_of_a_wide_row_is_named(tmp_path: Path, as_list: bool) -> None:  # noqa: FBT001
     file = wide(tmp_path, [1.0, 2.0], [1.0, 0.0001], [None, None], as_list=as_list)
@@ -188,6 +213,16 @@ def test_what_is_wrong_with_a_wide_row_is_named(tmp_path: Path) -> None:
     assert refused(wide(tmp_path, [1], as_list=True, kind=pa.int32()), Options(unit=Unit.W)) == [
         (1, None, Code.UNIT_INVALID)
     ]
+
+
+def test_days_and_timestamps_beyond_any_calendar_are_rejected(tmp_path: Path) -> None:
+    days = pa.array([10**7, -5, 20_000], pa.int32()).cast(pa.date32())
+    file = wide(tmp_path, [1.0], [1.0], [1.0], as_list=True, days=days)
+    assert refused(file) == [(1, None, Code.DAY_INVALID), (2, None, Code.DAY_INVALID)]
+    starts = pa.array([1_736_895_600_000, -1], pa.int64()).cast(pa.timestamp("s", "UTC"))
+    assert refused(long(tmp_path, pa.array([1.0, 1.0]), starts)) == [
+        (1, None, Code.DAY_INVALID), (2, None, Code.DAY_INVALID),
+    ]  # fmt: skip
 
 
 def test_reading_goes_on_behind_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,7 +242,10 @@ def test_reading_goes_on_behind_a_row(tmp_path: Path, monkeypatch: pytest.Monkey
         ({"pod": ["AT1"], "day": [DAY], "v": [1]}, "column v holds integers. Say of what: --unit"),
         ({"pod": ["AT1"], "day": [DAY], "values": [[1]]}, "column values holds integers"),
         ({"pod": ["AT1"], "day": [DAY], "v": ["1.5"]}, "column v is string"),
+        ({"pod": ["AT1"], "day": [DAY], "v": pa.array([1], pa.decimal256(50, 0))}, "column v is decimal256"),
         ({"pod": ["AT1"], "day": [DAY]}, "has no column of values"),
+        ({"pod": ["AT1"], "day": [datetime(2025, 1, 15)], "v": [1.0]}, "column day is timestamp"),  # noqa: DTZ001
+        ({"pod": pa.array([b"\xff"]).view(pa.string()), "day": [DAY], "v": [1.0]}, "column pod is no text"),
         ({"pod": ["AT1"], "v": [1.0]}, "columns .'day'. are missing; it has pod, v"),
         ({"pod": ["AT1"], "timestamp": [datetime(2025, 1, 1)], "value": [1.0]}, "tz='UTC'"),  # noqa: DTZ001  the error
         ({"pod": ["AT1"], "timestamp": [5], "value": [1.0]}, "column timestamp is int64"),

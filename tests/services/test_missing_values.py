@@ -8,7 +8,11 @@ import pytest
 from sqlalchemy import text
 
 from flexiciency.client import MarketPlayer, PartnerFault, PodStatus, new_message_id
+from flexiciency.delivery.missing import queue_requested
+from flexiciency.delivery.outbox import Outbox
+from flexiciency.domain.portions import Caps
 from flexiciency.services import gaps
+from flexiciency.store import agreements
 from flexiciency.store.database import Database
 from flexiciency.store.transaction import transaction
 from flexiciency.store.values import store_blocks
@@ -82,12 +86,10 @@ def test_what_was_not_acknowledged_and_what_was_corrected_is_queued_again(
     assert [pods for *_, pods in requested(database, agreed)] == [[first, second]]
 
 
-def test_a_day_of_many_pods_is_queued_in_messages_that_fit(
-    database: Database, two: tuple[Agreed, list[int]]
-) -> None:
+def test_a_day_of_many_pods_is_queued_in_messages_that_fit(database: Database, two: tuple[Agreed, list[int]]) -> None:
     agreed, pods = two[0].id, [pod_name(number) for number in two[1]]
     with transaction(database) as tx:
-        ((agreement,),) = tx.look_up(agreements.agreement_of(agreed))
+        ((agreement,),) = tx.look_up(agreements.stored(agreed))
         days = {(date(2025, 1, 10), "Europe/Vienna"): tuple(pods)}
         queue_requested(tx, Outbox(), agreement, days, Caps(values=96), datetime.now(UTC))
     assert [part for *_, part in requested(database, agreed)] == [[pod] for pod in pods]

@@ -271,6 +271,18 @@ def test_each_month_has_the_index_of_corrections(database: Database, pods: list[
             assert [(row.pod, row.version) for row in rows] == [(pod, version) for pod in found]
 
 
+def test_a_day_of_another_length_replaces_the_stored_one_whole(database: Database, pods: list[str]) -> None:
+    """As after the PoD's time zone was corrected."""
+    _store(database, _block(pods[0], SPRING + timedelta(days=365), step=TimeStep.PT1H))
+    block = _block(pods[0], SPRING + timedelta(days=365), version=2, step=TimeStep.PT1H)
+    shorter = replace(block, values=block.values[:-1], qualities=None)
+    assert _store(database, shorter) == Stored(new=0, corrected=1, known=0)
+    lacking = np.full(len(block.values), Quality.MISSING, dtype=np.uint8)
+    lacking[0] = Quality.MEASURED
+    with transaction(database) as tx:
+        assert store_blocks(tx, [replace(block, qualities=lacking)]).refused[0].places.tolist() == [0]
+
+
 def test_two_blocks_of_one_day_are_refused(database: Database, pods: list[str]) -> None:
     day = date(2027, 4, 5)
     with pytest.raises(ValueError, match="two blocks"):

@@ -4,7 +4,7 @@ What contradicts that is rejected, value by value; places of a day for which not
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -101,13 +101,17 @@ class Collector:
         except Unusable as wrong:
             self.reject(curve, wrong.code, wrong.reason)
             return
+        if curve.qualities is not None:
+            if curve.qualities.max() > max(Quality):
+                self.reject(curve, Code.QUALITY_UNKNOWN, f"code {curve.qualities.max()}")
+                return
+            curve = replace(curve, values=np.where(curve.qualities == Quality.MISSING, 0, curve.values))
         usable = self._usable(curve)
         for piece in pieces:
             key = (curve.pod, curve.quantity, piece.day)
             day = self._days.get(key)
             if day is None:
-                day = self._days[key] = _empty(curve, piece, zone)
-                _fill(day, curve, piece, usable)
+                day = self._days[key] = _begun(curve, piece, zone, usable)
             elif day.step is curve.step:
                 self._fill_again(day, curve, piece, usable)
             else:
@@ -185,30 +189,35 @@ class Collector:
         self.rejected += [Rejected(line, None, Code.STEPS_OVERLAP, reason) for line in _lines(curve, piece).tolist()]
 
 
-def _empty(curve: LoadCurve, piece: _Piece, zone: str) -> _Day:
+def _begun(curve: LoadCurve, piece: _Piece, zone: str, usable: NDArray[np.bool_] | None) -> _Day:
+    """A day with its first values."""
     start, length = _grid(piece.day, zone, curve.step)
+    values, qualities, comes = _chosen(curve, piece, usable)
+    if usable is not None:
+        values, qualities = np.where(comes, values, 0), np.where(comes, qualities, Quality.MISSING).astype(np.uint8)
+    lines = np.full(length, curve.line, np.int64)
+    if curve.lines is not None:
+        lines[piece.at : piece.at + piece.count] = _lines(curve, piece)
     return _Day(
         start=start,
         step=curve.step,
-        values=np.zeros(length, np.int32),
-        qualities=np.full(length, Quality.MISSING, np.uint8),
-        there=np.zeros(length, np.bool_),
+        values=_spread(values, np.int32, piece, length),
+        qualities=_spread(qualities, np.uint8, piece, length, Quality.MISSING),
+        there=_spread(comes, np.bool_, piece, length),
         disputed=np.zeros(length, np.bool_),
-        lines=np.full(length, curve.line, np.int64),
+        lines=lines,
         column=None if curve.column is None else curve.column + piece.first - piece.at,
         first_line=curve.line if curve.lines is None else int(curve.lines[piece.first]),
     )
 
 
-def _fill(day: _Day, curve: LoadCurve, piece: _Piece, usable: NDArray[np.bool_] | None) -> None:
-    """The first values of a day."""
-    places = slice(piece.at, piece.at + piece.count)
-    values, qualities, comes = _chosen(curve, piece, usable)
-    day.values[places], day.qualities[places], day.there[places] = values, qualities, comes
-    if usable is not None:
-        day.values[places][~comes] = 0
-        day.qualities[places][~comes] = Quality.MISSING
-    day.lines[places] = _lines(curve, piece)
+def _spread(part: NDArray[Any], kind: type[np.generic], piece: _Piece, length: int, otherwise: int = 0) -> NDArray[Any]:
+    """A new array of the whole day, with this part of it."""
+    if piece.count == length:
+        return part.astype(kind)
+    whole = np.full(length, otherwise, kind)
+    whole[piece.at : piece.at + piece.count] = part
+    return whole
 
 
 def _chosen(

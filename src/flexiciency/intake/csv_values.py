@@ -25,7 +25,6 @@ def long_curves(file: CsvFile, options: Options, after: int) -> Iterator[LoadCur
 
     An empty value is Missing. Raises FileInvalid, FileBroken.
     """
-    file.need(LONG)
     return runs(_readings(file, options, after))
 
 
@@ -34,7 +33,6 @@ def wide_curves(file: CsvFile, options: Options, after: int) -> Iterator[LoadCur
 
     An empty cell between values is Missing, behind them nothing. Raises FileInvalid, FileBroken.
     """
-    file.need(WIDE)
     width = len(file.header)
     pod_at, day_at, quantity_at, step_at = (file.place(name) for name in ("pod", "day", "quantity", "time_step"))
     first = 1 + max(pod_at, day_at, quantity_at, step_at)

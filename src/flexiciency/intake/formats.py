@@ -67,13 +67,16 @@ def recognised(opened: OpenedFile) -> Format:
 
 def _reader(opened: OpenedFile, options: Options, kind: Format) -> Callable[[int], Curves]:
     if kind is Format.GREEN_BUTTON:
-        return lambda after: green_button.curves(opened, options, after)
+        feed = green_button.Feed(opened, options)
+        return lambda after: green_button.curves(feed, after)
     if kind is Format.PARQUET:
         parquet = ParquetFile(opened)
         wide = "timestamp" not in parquet.names
+        parquet_values.check_columns(parquet, options, wide=wide)
         return lambda after: (parquet_values.wide_curves if wide else parquet_values.long_curves)(
             parquet, options, after
         )
     text = CsvFile(opened, options.delimiter)
     wide = "timestamp" not in text.header and "day" in text.header
+    text.need(csv_values.WIDE if wide else csv_values.LONG)
     return lambda after: (csv_values.wide_curves if wide else csv_values.long_curves)(text, options, after)

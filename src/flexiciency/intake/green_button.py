@@ -20,6 +20,7 @@ from flexiciency.intake.source import LoadCurve
 from flexiciency.store.values import STEPS
 from flexiciency.wire.parse import DEFAULT, parse
 
+_UNLINKED = "entry "
 ESPI, ATOM = "{http://naesb.org/espi}", "{http://www.w3.org/2005/Atom}"
 _WATT_HOURS, _WATTS = "72", "38"
 _FORWARD, _REVERSE = "1", "19"
@@ -50,12 +51,8 @@ class _Type:
     quality: str
 
 
-def curves(opened: OpenedFile, options: Options, after: int) -> Iterator[LoadCurve | Rejected]:
-    """The readings of a feed; the line of each is its number among the feed's IntervalReadings.
-
-    A feed is parsed whole, and may be as large as a message (50 MB). Raises FileInvalid, FileBroken.
-    """
-    feed = _Feed(opened, options)
+def curves(feed: "Feed", after: int) -> Iterator[LoadCurve | Rejected]:
+    """The readings of a feed; the line of each is its number among the feed's IntervalReadings."""
     before = 0
     for entry, block in feed.entries("IntervalBlock"):
         readings = block.findall(f"{ESPI}IntervalReading")
@@ -71,15 +68,16 @@ def curves(opened: OpenedFile, options: Options, after: int) -> Iterator[LoadCur
         yield from runs(_readings(pod, kind, [(number, one) for number, one in numbered if number > after]))
 
 
-class _Feed:
-    """The entries of a feed by their links."""
+class Feed:
+    """The entries of a feed by their links. It is parsed whole, and may be as large as a message (50 MB)."""
 
     def __init__(self, opened: OpenedFile, options: Options) -> None:
+        """Raises FileInvalid, FileBroken."""
         self._pod = options.pod
         self._root = _root(opened)
-        self._points = {_self(entry): content for entry, content in self.entries("UsagePoint")}
-        self._types = {_self(entry): content for entry, content in self.entries("ReadingType")}
-        self._readings = {_self(entry): entry for entry, _ in self.entries("MeterReading")}
+        self._points = {_self(entry, n): content for n, (entry, content) in enumerate(self.entries("UsagePoint"))}
+        self._types = {_self(entry, n): content for n, (entry, content) in enumerate(self.entries("ReadingType"))}
+        self._readings = {_self(entry, n): entry for n, (entry, _) in enumerate(self.entries("MeterReading"))}
         if options.pod is not None and len(self._points) > 1:
             raise FileInvalid(f"{opened.path} has {len(self._points)} usage points; --pod is for a feed of one.")
 
@@ -101,7 +99,7 @@ class _Feed:
         name = _text(point, "serviceDeliveryPoint/name") or _text(point, "ServiceDeliveryPoint/name")
         own = next(own for own, content in self._points.items() if content is point)
         pod = name or own.rpartition("/")[2]
-        if not pod:
+        if not name and own.startswith(_UNLINKED):
             raise Unusable(Code.CELL_EMPTY, "the UsagePoint names no PoD; say --pod")
         return pod, kind
 
@@ -180,8 +178,9 @@ def _one(entries: dict[str, etree._Element], links: list[str]) -> etree._Element
     raise Unusable(Code.READING_TYPE_UNSUPPORTED, f"links {links} lead to none of {len(entries)} entries")
 
 
-def _self(entry: etree._Element) -> str:
-    return next(iter(_links(entry, "self")), "")
+def _self(entry: etree._Element, number: int) -> str:
+    """An entry's own link; where it has none, a name that no link has, so that it is not taken for another one."""
+    return next(iter(_links(entry, "self")), f"{_UNLINKED}{number}")
 
 
 def _links(entry: etree._Element, kind: str) -> list[str]:

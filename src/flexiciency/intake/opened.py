@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import io
 import os
+import stat
 import zlib
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,7 +32,11 @@ class OpenedFile:
             self.raw = path.open("rb")
         except OSError as error:
             raise FileInvalid(f"{path} cannot be read ({error.strerror}).") from None
-        self._status = _status(os.fstat(self.raw.fileno()))
+        found = os.fstat(self.raw.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            self.raw.close()
+            raise FileInvalid(f"{path} is no file that can be read twice. Write it to a file first.")
+        self._status = _status(found)
         self.size = self._status[1]
         self.is_packed = self.raw.read(2) == _GZIP
         self.raw.seek(0)

@@ -77,7 +77,7 @@ class ParquetFile:
         column = batch.column(self.names.index(name))
         try:
             return column.cast(self.arrow.string()).fill_null("").to_pylist()  # type: ignore[no-any-return]
-        except self.arrow.ArrowException as error:
+        except (self.arrow.ArrowException, UnicodeDecodeError) as error:
             raise FileInvalid(f"{self.path}: column {name} is no text ({_line(error)}).") from None
 
 
@@ -93,6 +93,8 @@ class Numbers:
 def numbers(pa: Any, column: Any, places: int) -> Numbers:
     """The numbers of an Arrow array, of which so many decimal places are whole. Raises TypeError for other types."""
     kind = column.type
+    if pa.types.is_null(kind):
+        return Numbers(np.zeros(len(column), np.int64), np.ones(len(column), np.bool_), {})
     missing = None
     if column.null_count:
         missing = column.is_null().to_numpy(zero_copy_only=False)
@@ -112,10 +114,13 @@ def numbers(pa: Any, column: Any, places: int) -> Numbers:
 
 
 def _of_floats(floats: NDArray[Any], missing: NDArray[np.bool_] | None, places: int) -> Numbers:
-    """A float says the decimal it is the nearest to, if that has few enough places."""
+    """A float says the decimal it is the nearest to, if that has few enough places; NaN is missing."""
     scale = 10.0**places
     exact = floats.astype(np.float64)
-    invalid = ~np.isfinite(exact)
+    if np.isnan(exact).any():
+        missing = np.isnan(exact) if missing is None else missing | np.isnan(exact)
+        exact = np.where(missing, 0, exact)
+    invalid = np.isinf(exact)
     exact = np.clip(np.where(invalid, 0, exact), -float(_MOST), float(_MOST))
     whole = np.rint(exact * scale)
     # As the writer would have made it: in its own precision.

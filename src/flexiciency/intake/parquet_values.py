@@ -1,8 +1,8 @@
 """Meter values in Parquet, long or wide, in the columns of CSV; wide: a list of values, or a column for each."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -25,18 +25,17 @@ _REASONS = {
     Code.VALUE_TOO_LARGE: "the value is too large",
 }
 _TICKS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+_EPOCH = date(1970, 1, 1)
+_LAST_SECOND, _LAST_DAY = 2**33, 2**33 // 86_400
+"""In 2242: beyond, a timestamp is in another unit than its column says."""
 
 
 def wide_curves(file: ParquetFile, options: Options, after: int) -> Iterator[LoadCurve | Rejected]:
     """A wide file: columns pod, day, as one likes quantity and time_step, and values as a list or a column for each.
 
-    A null between values is Missing, behind them nothing. Raises FileInvalid.
+    A null or NaN between values is Missing, behind them nothing. Raises FileInvalid.
     """
-    file.need(WIDE)
-    _check_columns(file, options)
-    named = [number for number, name in enumerate(file.names) if name not in WIDE | WIDE_OPTIONAL]
-    if not named:
-        raise FileInvalid(f"{file.path} has no column of values.")
+    named = _value_columns(file)
     for first_row, batch in file.batches(after):
         rows = _Rows.of(file.arrow, [batch.column(number) for number in named], options.all_places)
         heads = zip(
@@ -61,19 +60,24 @@ def wide_curves(file: ParquetFile, options: Options, after: int) -> Iterator[Loa
 def long_curves(file: ParquetFile, options: Options, after: int) -> Iterator[LoadCurve | Rejected]:
     """A long file: columns pod, timestamp, value, and as one likes quality, quantity, time_step.
 
-    A null value is Missing. Raises FileInvalid.
+    A null or NaN is Missing. Raises FileInvalid.
     """
-    file.need(LONG)
-    _check_columns(file, options)
     for first_row, batch in file.batches(after):
         yield from _Batch(file, options, first_row, batch).curves()
 
 
-def _check_columns(file: ParquetFile, options: Options) -> None:
-    """Raises FileInvalid for numbers of which nobody has said what they count, and for times without zone."""
+def check_columns(file: ParquetFile, options: Options, *, wide: bool) -> None:
+    """Raises FileInvalid: columns missing, numbers of which nobody has said what they count, times without zone."""
+    file.need(WIDE if wide else LONG)
+    if wide and not _value_columns(file):
+        raise FileInvalid(f"{file.path} has no column of values.")
     pa = file.arrow
     for name, kind in zip(file.names, file.schema.types, strict=True):
-        if name in LONG_OPTIONAL | {"pod", "day"}:
+        if name in LONG_OPTIONAL | {"pod"}:
+            continue
+        if name == "day":
+            if not pa.types.is_date(kind) and not _is_text(pa, kind):
+                raise FileInvalid(f"{file.path}: column day is {kind}. Write dates, or text.")
             continue
         if name == "timestamp":
             if not (pa.types.is_timestamp(kind) and kind.tz) and not _is_text(pa, kind):
@@ -82,8 +86,20 @@ def _check_columns(file: ParquetFile, options: Options) -> None:
         values = kind.value_type if _is_list(pa, kind) else kind
         if pa.types.is_integer(values) and options.unit is None:
             raise FileInvalid(f"{file.path}: column {name} holds integers. Say of what: --unit Wh, W, kWh or kW.")
-        if not (pa.types.is_integer(values) or pa.types.is_floating(values) or pa.types.is_decimal(values)):
-            raise FileInvalid(f"{file.path}: column {name} is {values}. Write integers, decimals or floats.")
+        if not any(is_one(values) for is_one in _number_types(pa)):
+            raise FileInvalid(f"{file.path}: column {name} is {values}. Write integers, decimals (128 bits) or floats.")
+
+
+def _value_columns(file: ParquetFile) -> list[int]:
+    return [number for number, name in enumerate(file.names) if name not in WIDE | WIDE_OPTIONAL]
+
+
+def _number_types(pa: Any) -> list[Callable[[Any], bool]]:
+    """A column of nothing but nulls has a type of its own."""
+    return [
+        pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal128, pa.types.is_decimal64, pa.types.is_decimal32,
+        pa.types.is_null,
+    ]  # fmt: skip
 
 
 def _is_list(pa: Any, kind: Any) -> bool:
@@ -110,10 +126,16 @@ def _head(
 
 
 def _days(file: ParquetFile, batch: Any) -> list[date | str | None]:
-    column = batch.column(file.names.index("day"))
-    if file.arrow.types.is_date(column.type):
-        return column.to_pylist()  # type: ignore[no-any-return]
-    return list(file.texts(batch, "day"))
+    """Days; as text where they are that, or beyond any calendar."""
+    pa, column = file.arrow, batch.column(file.names.index("day"))
+    if not pa.types.is_date(column.type):
+        return list(file.texts(batch, "day"))
+    numbers_of = column.cast(pa.date32()).cast(pa.int32()).to_pylist()
+    return [None if one is None else _day_of(one) for one in numbers_of]
+
+
+def _day_of(number: int) -> date | str:
+    return _EPOCH + timedelta(days=number) if 0 <= number < _LAST_DAY else f"day {number} since 1970"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -245,6 +267,8 @@ class _Batch:
         empty = column.is_null().to_numpy(zero_copy_only=False)
         ticks = column.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
         seconds, rest = np.divmod(ticks, _TICKS[column.type.unit])
+        beyond = (seconds < 0) | (seconds >= _LAST_SECOND)
+        self._leave_out(beyond, Unusable(Code.DAY_INVALID, "the timestamp is of another century"))
         self._leave_out(rest != 0, Unusable(Code.OFF_GRID, "the timestamp is no whole second"))
         self._leave_out(empty, Unusable(Code.CELL_EMPTY, "timestamp is empty"))
         return np.asarray(seconds, np.int64)

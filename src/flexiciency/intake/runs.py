@@ -56,7 +56,7 @@ def _until_broken(readings: Iterable[Reading | Rejected]) -> Iterator[Reading | 
 
 def _follows(before: Reading, after: Reading) -> bool:
     length = _LENGTHS[before.step]
-    return before[1:4] == after[1:4] and length is not None and after.start == before.start + length
+    return before[1:4] == after[1:4] and length is not None and after.start - before.start == length
 
 
 def _curve(run: list[Reading]) -> LoadCurve:

@@ -39,6 +39,14 @@ class LoadCurve:
     lines: NDArray[np.int64] | None = None
     column: int | None = None
 
+    def __post_init__(self) -> None:
+        """Raises ValueError for what a source must never give."""
+        count = len(self.values)
+        if not count or any(other is not None and len(other) != count for other in (self.qualities, self.lines)):
+            raise ValueError(f"line {self.line}: values, qualities and lines are not equally many, or there are none")
+        if isinstance(self.start, datetime) and self.start.tzinfo is None:
+            raise ValueError(f"line {self.line}: start has no time zone")
+
     @property
     def last_line(self) -> int:
         """Where it ends."""

@@ -85,7 +85,8 @@ class _Import:
         """Read and store everything. Raises IntakeError."""
         for records in self._records():
             self._take(records)
-            if self._collector.open > OPEN_DAYS or len(self._rejected) > _WAITING_REJECTED:
+            waiting = len(self._rejected) + len(self._collector.rejected)
+            if self._collector.open > OPEN_DAYS or waiting > _WAITING_REJECTED:
                 self._store(everything=True)
         self._line = max((self._line, *(one.line for one in self._rejected)))
         self._store(everything=True, ended=self._broken is None)
@@ -175,8 +176,8 @@ def _refused(collected: Collected, refused: Refused) -> Iterator[Rejected]:
     block = collected.block
     for place in refused.places.tolist():
         if refused.step is not block.step:
-            reason = f"PoD {block.pod} has values every {refused.step} on {block.day}, and some of these are missing"
+            reason = f"PoD {block.pod} has values every {refused.step} on {block.day}, and here some are missing"
             yield collected.rejected(place, Code.STEPS_OVERLAP, reason)
         else:
-            reason = f"PoD {block.pod} on {block.day}: another value was stored since this import began, from this file"
+            reason = f"PoD {block.pod} on {block.day}: another value was stored since this import began"
             yield collected.rejected(place, Code.DUPLICATE_CONTRADICTS, reason)

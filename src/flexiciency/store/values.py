@@ -105,8 +105,8 @@ def store_blocks(tx: Transaction, blocks: Sequence[Block], *, since: datetime | 
     """Store blocks, a few thousand at most; what a block says already is not stored again. Versions are given here.
 
     A Missing value replaces none: the one that is stored stays in the new version. Refused are the values of a block
-    with another step than the stored one that lacks any, and, with `since`, those that contradict what was stored since
-    then: it came from the same source.
+    on another grid than the stored one (step, or the PoD's time zone) that lacks any, and, with `since`, those that
+    contradict what was stored since then: it came from the same source.
 
     Others wait until the transaction ends. Raises ReferenceUnknown for a PoD that is not there, ValueError for two
     blocks of one PoD, quantity and day.
@@ -252,7 +252,7 @@ def _completed(block: Block, stored: tuple[Any, ...]) -> tuple[Block, NDArray[np
     start, step, packed, packed_qualities, recent = stored
     values, qualities = _decoded(packed, packed_qualities)  # to compare with, not to give away
     lacking = _qualities(block.qualities, block) == Quality.MISSING
-    if (start, step) != (block.start, block.step.seconds):
+    if (start, step, len(values)) != (block.start, block.step.seconds, len(block.values)):
         if not recent and not lacking.any():
             return block, np.empty(0, dtype=np.intp)
         there = replace(block, start=start, step=STEPS[step], values=values, qualities=qualities)
