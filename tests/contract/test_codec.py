@@ -1,8 +1,6 @@
 """IND-DAT-VAL written, held against XSD and C14N, and read back."""
 
 import re
-import tracemalloc
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -383,27 +381,3 @@ def test_a_message_without_series_or_with_another_step_is_not_written() -> None:
         written(HEADER, [])
     with pytest.raises(ValueError, match="PT15M, the message PT1H"):
         written(replace(HEADER, time_step=TimeStep.PT1H), [series([1])])
-
-
-def test_chunks_are_about_one_megabyte_and_memory_stays_flat() -> None:
-    header = replace(HEADER, period_end=START + timedelta(days=366))
-    generator = np.random.default_rng(1)
-
-    def year_of(pods: int) -> Iterator[Series]:
-        for number in range(pods):
-            values = generator.integers(0, 9_999, 35_040).astype(np.int32)
-            yield Series(f"AT{number}", START, TimeStep.PT15M, values)
-
-    def peak(pods: int) -> tuple[int, list[int]]:
-        tracemalloc.start()
-        sizes = [len(chunk) for chunk in write_values(header, year_of(pods))]
-        _, most = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
-        return most, sizes
-
-    peak(1)
-    small, _ = peak(2)
-    large, sizes = peak(12)
-    assert len(sizes) > 12
-    assert max(sizes) < 2_500_000
-    assert large < 1.2 * small

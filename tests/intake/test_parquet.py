@@ -282,7 +282,7 @@ def test_a_packed_file_is_refused(tmp_path: Path) -> None:
 def test_without_pyarrow_it_is_said_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = long(tmp_path, pa.array([1.0]))
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(NotInstalled, match=r"pip install 'flexiciency\[parquet\]'"):
+    with pytest.raises(NotInstalled, match=r"pip install 'flexiciency\[arrow\]'"):
         read(file)
 
 
