@@ -33,7 +33,7 @@ def _happened(told: Figures, picture: Path) -> Table:
     for name, value in (
         ("parties", market.parties),
         ("registrations, offers, subscriptions", f"{market.registrations}, {market.offers}, {market.subscriptions}"),
-        ("matches, validated by both parties", f"{market.matches}, {market.b2b_validated}"),
+        ("matches, validated by both parties", f"{market.matches}, {market.matches_validated}"),
         ("Market Place stopped", f"{market.market_place_stopped_seconds} s"),
         ("matched after its restart", market.matched_after_restart),
         ("PoDs confirmed", january.pods_confirmed),

@@ -157,7 +157,6 @@ class Stage:
             "PUBLIC_URL": url,
             "WORKERS": "1",
             "PUSH_HOSTS": '["127.0.0.1"]',
-            "DELIVERY_SCHEDULE": "false",  # the story says when days go out
         }
 
     def _member(self, party: Party) -> dict[str, str]:
