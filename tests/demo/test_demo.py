@@ -20,6 +20,9 @@ from flexiciency.demo.figures import Figures
 
 PODS, CONSENTING = 14, 12
 VALUES_A_DAY = 96
+CLOCK_DAYS = 6
+VALUES_AROUND = 4 * 96 + 92 + 100
+"""Of a PoD, on the days around both clock changes."""
 
 
 @pytest.fixture(scope="module")
@@ -36,10 +39,12 @@ def told(folder: Path) -> Figures:
 
 def test_five_parties_find_each_other_at_the_market_place(told: Figures) -> None:
     market = told.market
-    assert (market.parties, market.registrations, market.offers) == (5, 4, 2)
-    # Each player wants what its DSO offers; one wants what nobody offers, the other Austrian data later.
-    assert (market.subscriptions, market.subscriptions_unmatched) == (4, 1)
-    assert (market.matches, market.b2b_validated, market.matched_after_restart) == (3, 2, 1)
+    assert (market.parties, market.registrations, market.offers) == (5, 4, 4)
+    # Each player wants what its DSO offers, load curves and their sum; one wants what nobody offers, the other Austrian
+    # data later.
+    assert (market.subscriptions, market.subscriptions_unmatched) == (6, 1)
+    assert (market.matches, market.matches_validated, market.matched_after_restart) == (5, 4, 1)
+    assert market.b2b_validated == 2
 
 
 def test_each_object_of_table_4_travels_in_its_directions(told: Figures) -> None:
@@ -50,8 +55,8 @@ def test_each_object_of_table_4_travels_in_its_directions(told: Figures) -> None
     ] == []
     # An enrolment for each of four, with one certificate and one address; an inline description in each publication.
     assert {bo_id: counted[bo_id].to_market_place for bo_id in counted} == {
-        "MKP-DES": 0, "MPL-REG": 4, "MPL-ADD": 4, "MPL-DES": 4, "MPL-AUT": 4, "MKP-SRV-OFF": 2, "MKP-SRV-SUB": 4,
-        "B2B-SRV-SUB": 0, "MKP-SRV-DES": 6,
+        "MKP-DES": 0, "MPL-REG": 4, "MPL-ADD": 4, "MPL-DES": 4, "MPL-AUT": 4, "MKP-SRV-OFF": 4, "MKP-SRV-SUB": 6,
+        "B2B-SRV-SUB": 0, "MKP-SRV-DES": 10,
     }  # fmt: skip
 
 
@@ -81,15 +86,16 @@ def test_what_was_received_is_what_was_imported(told: Figures) -> None:
 
 
 def test_every_message_was_verified_by_who_got_it(told: Figures) -> None:
-    # Per consent a call and two pushes; DSO-REQ, SRV-ACT-AGR and TECH-FLEX-REQ; per day a push and its IND-DAT-ACK; a
-    # revocation and its push: each a request and its reply.
-    exchanges = 3 * CONSENTING + 3 + 2 * 3 + 2
+    # Per consent a call and two pushes; DSO-REQ and SRV-ACT-AGR, of sums too, and TECH-FLEX-REQ; a revocation and its
+    # push; per day a push and its IND-DAT-ACK, and of sums, around the clock changes and corrected, AGG-DAT-VAL and
+    # AGG-DAT-ACK: each a request and its reply.
+    exchanges = 3 * CONSENTING + 5 + 2 + 2 * (3 + 2 * CLOCK_DAYS + 2)
     assert told.january.messages == told.january.signatures_verified == 2 * exchanges
     assert told.january.signatures_refused == 0
 
 
-def test_the_second_country_gets_its_local_days_one_of_them_an_hour_short(told: Figures) -> None:
-    due = 6 * (96 + 92) + 5 * 96  # one PoD was revoked before the last day
+def test_the_second_country_gets_its_local_days(told: Figures) -> None:
+    due = 6 * 96 + 5 * 96  # one PoD was revoked before the last day
     assert told.market.second_country_values_due == due
     assert told.market.second_country_values_acknowledged == due
     assert told.market.second_country_values_acknowledged_by_player == due
@@ -97,8 +103,25 @@ def test_the_second_country_gets_its_local_days_one_of_them_an_hour_short(told: 
 
 def test_a_consent_goes_in_part_and_an_agreement_with_its_last_consent(told: Figures) -> None:
     rights = told.rights
-    assert (rights.partly_revoked_values_after, rights.partly_revoked_values_kept) == (0, VALUES_A_DAY)
+    # A day, those around the clock changes, and the day of 25 hours that was refused once more.
+    kept = VALUES_A_DAY + VALUES_AROUND + 100
+    assert (rights.partly_revoked_values_after, rights.partly_revoked_values_kept) == (0, kept)
     assert rights.agreement_states == ["Suspended", "Validated"]
+
+
+def test_both_clock_changes_are_delivered_in_both_countries_of_each_pod_and_summed(told: Figures) -> None:
+    clock = told.clock
+    due = {"AT": (CONSENTING - 1) * VALUES_AROUND, "PT": 5 * VALUES_AROUND}
+    assert clock.clock_change_values_acknowledged == clock.clock_change_values_due == due
+    sums = {"AT": VALUES_AROUND, "PT": VALUES_AROUND}
+    assert clock.clock_change_sums_acknowledged == clock.clock_change_sums_due == sums
+    assert clock.clock_change_kwh_difference == 0
+
+
+def test_a_correction_and_its_sum_arrive_and_a_gap_is_asked_for_and_sent_again(told: Figures) -> None:
+    clock = told.clock
+    assert (clock.corrected_values_acknowledged, clock.corrected_sums_acknowledged) == (100, 100)
+    assert (clock.gaps_reported, clock.gap_values_refused, clock.gap_values_sent_again) == (1, 100, 100)
 
 
 def test_a_selection_is_narrowed_and_a_flexibility_request_curtailed(told: Figures) -> None:
@@ -111,13 +134,13 @@ def test_the_figures_are_written_and_the_curve_is_drawn(told: Figures, folder: P
     written = json.loads((folder / "demo.json").read_text())
     assert written == told.as_json()
     assert written["values_acknowledged_at_dso"] == told.january.values_acknowledged_at_dso
-    assert written["objects_exchanged"]["MKP-SRV-OFF"]["to_market_place"] == 2
+    assert written["objects_exchanged"]["MKP-SRV-OFF"]["to_market_place"] == 4
     assert (folder / "curve.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_figures_that_contradict_each_other_fail_the_demo(told: Figures) -> None:
     assert told.contradictions() == []
-    january, market = told.january, told.market
+    january, market, clock = told.january, told.market, told.clock
     exchanged = market.objects_exchanged | {"MKP-SRV-OFF": Exchanged(to_market_place=2, from_market_place=0)}
     changed = replace(
         told,
@@ -127,7 +150,8 @@ def test_figures_that_contradict_each_other_fail_the_demo(told: Figures) -> None
             messages=january.messages + 1,
             messages_outside_the_stop=1,
         ),
-        market=replace(market, b2b_validated=1, matched_after_restart=0, objects_exchanged=exchanged),
+        market=replace(market, matches_validated=1, matched_after_restart=0, objects_exchanged=exchanged),
+        clock=replace(clock, corrected_sums_acknowledged=0, gap_values_sent_again=0, clock_change_kwh_difference=0.1),
     )
     assert changed.contradictions() == [
         "player and DSO differ in values acknowledged",
@@ -136,6 +160,9 @@ def test_figures_that_contradict_each_other_fail_the_demo(told: Figures) -> None
         "a match was not validated by both",
         "an object of Table 4 did not travel",
         "what was subscribed to meanwhile was not matched",
+        "values around the clock changes are not those imported",
+        "the correction did not arrive",
+        "the gap was not closed",
     ]
 
 

@@ -256,12 +256,12 @@ def test_another_value_quality_or_step_is_a_correction(database: Database, pods:
 
 
 def test_each_month_has_the_index_of_corrections(database: Database, pods: list[str]) -> None:
-    day = date(2027, 7, 5)
+    day = date(2028, 2, 5)
     _store(database, _block(pods[0], day))
     _store(database, _block(pods[0], day, version=2))
     with database.begin() as connection:
         indexes = connection.execute(
-            text("SELECT indexdef FROM pg_indexes WHERE tablename = 'meter_value_block_2027_07'")
+            text("SELECT indexdef FROM pg_indexes WHERE tablename = 'meter_value_block_2028_02'")
         ).scalars()
         assert any("(quantity, day, version) WHERE (version > 1)" in index for index in indexes)
     with transaction(database) as tx:
