@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, select, text, update
 
 from flexiciency.contract.series import Quality, Quantity, TimeStep
+from flexiciency.delivery import day_totals
 from flexiciency.delivery.day_totals import of_day, read_anew
 from flexiciency.domain.aggregation import Totals, edges
 from flexiciency.domain.values import Block, local_day, steps_in_day
@@ -137,6 +138,18 @@ def test_when_most_pods_were_corrected_all_is_read_anew(player: Sender, database
     found = added_up(database, agreement, anew=False)
     assert found == added_up(database, agreement, anew=True)
     assert found[1] < 99_999
+
+
+def test_totals_that_lack_too_many_pods_are_not_kept(
+    player: Sender, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agreement, _ = town(player, database, "Lacking")
+    pods = add_pods(database, "Lacking-c", 2, days=[])
+    both = agree_on_pods(player, add_service(database), pods + add_pods(database, "Lacking-d", 5))
+    monkeypatch.setattr(day_totals, "MOST_ABSENT", 1)
+    for one, kept_of_it in ((agreement, 2), (both, 0)):
+        assert added_up(database, one, anew=False) == added_up(database, one, anew=True)
+        assert len(kept(database, one)) == kept_of_it
 
 
 def test_a_revocation_takes_the_pod_out_and_a_new_consent_puts_it_back(

@@ -96,7 +96,7 @@ def test_an_aggregate_is_confirmed_whole_or_not_at_all() -> None:
         (SERVICE, OF_AGGREGATES, ReasonCode.SERVICE_TYPE_MISMATCH),
         (AGGREGATES, SELECTION, ReasonCode.SERVICE_TYPE_MISMATCH),
         (SERVICE, replace(SELECTION, quantity="Power"), ReasonCode.SELECTION_NOT_SERVED),
-        (SERVICE, replace(SELECTION, time_step=TimeStep.PT1H), ReasonCode.SELECTION_NOT_SERVED),
+        (replace(SERVICE, time_step=TimeStep.PT10M), SELECTION, ReasonCode.SELECTION_NOT_SERVED),
         (SERVICE, replace(SELECTION, pods=("AT9",)), ReasonCode.POD_UNKNOWN),
     ],
 )  # fmt: skip

@@ -6,13 +6,14 @@ from itertools import islice
 
 import numpy as np
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from flexiciency.contract.codec import AggregatesMessage
 from flexiciency.contract.series import Quantity, TimeStep
 from flexiciency.domain.values import Block, local_day, local_days_period, steps_in_day
 from flexiciency.store import tables
-from flexiciency.store.database import Database
+from flexiciency.store.database import Database, driver
+from flexiciency.store.release import ROLE, Asked, Released, release
 from flexiciency.store.transaction import transaction
 from flexiciency.store.values import store_blocks
 from tests.gateway import Sender
@@ -26,7 +27,7 @@ from tests.services.aggregating import (
     agree_on_pods,
     give_consent,
 )
-from tests.world import ZONE, pod_name
+from tests.world import ZONE, block, pod_name
 
 NEXT = DAY + timedelta(days=1)
 
@@ -35,11 +36,11 @@ def correct(database: Database, pod: str, day: date, value: int = 5) -> int:
     """A new version of a day of quarter hours; its number."""
     count = steps_in_day(day, ZONE, TimeStep.PT15M)
     start, _ = local_day(day, ZONE)
-    block = Block(
+    corrected = Block(
         pod, Quantity.ENERGY_CONSUMPTION, day, 1, start, TimeStep.PT15M, np.full(count, value, dtype=np.int32)
     )
     with transaction(database) as tx:
-        assert store_blocks(tx, [block]).corrected == 1
+        assert store_blocks(tx, [corrected]).corrected == 1
     table = tables.meter_value_block
     with database.begin() as connection:
         return int(connection.execute(select(func.max(table.c.version))).scalar_one())
@@ -75,6 +76,56 @@ def test_a_version_tells_nothing_of_what_may_not_leave(
     assert version(player, agreed.id, DAY, NEXT) == number
     channel.send(revocation(second, agreed.consents[second]))
     assert version(player, agreed.id, DAY, NEXT) == 1
+
+
+def test_version_and_values_of_a_message_are_of_one_moment(
+    player: Sender, channel: Sender, database: Database, customers: Iterator[int]
+) -> None:
+    numbers = list(islice(customers, 2))
+    agreed = agree(player, channel, numbers)
+    asked = Asked(agreed.id, Quantity.ENERGY_CONSUMPTION, TimeStep.PT15M, *local_day(DAY, ZONE))
+    with transaction(database) as tx:
+        found = Released()
+        leaving = release(tx, asked, found)
+        first = next(leaving)
+        correct(database, pod_name(numbers[1]), DAY)
+        (second,) = leaving
+    assert (found.latest, found.versions) == (1, dict.fromkeys((first.pod, second.pod), 1))
+    assert second.values.tolist() == block(numbers[1], DAY).values.tolist()
+    assert version(player, agreed.id, DAY, NEXT) > 1
+
+
+def versions_told(database: Database, agreement: str) -> list[tuple[date, int, bool]]:
+    """Day and version of what the role of the release rule finds, and whether the values come with it."""
+    with database.begin() as connection:
+        driver(connection).execute(f"SET LOCAL ROLE {ROLE}")
+        found = driver(connection).execute(
+            "SELECT day, version, values IS NOT NULL FROM released_value_version "
+            "WHERE agreement_id = %s AND day BETWEEN %s AND %s ORDER BY day, version",
+            (agreement, DAY, NEXT),
+        )
+        return [(row[0], row[1], row[2]) for row in found]
+
+
+def test_earlier_versions_pass_the_release_rule_as_the_latest_does(
+    player: Sender, channel: Sender, database: Database, customers: Iterator[int]
+) -> None:
+    number = next(customers)
+    agreed = agree(player, channel, [number], DAY, NEXT)
+    early, late = correct(database, pod_name(number), DAY), correct(database, pod_name(number), NEXT)
+    assert versions_told(database, agreed.id) == [
+        (DAY, 1, True), (DAY, early, True), (NEXT, 1, False), (NEXT, late, False),
+    ]  # fmt: skip
+    with database.begin() as connection:
+        connection.execute(
+            text("UPDATE agreement SET time_step = 600 WHERE id = :id"), {"id": agreed.id}
+        )  # quarter hours are no part of ten minutes
+        connection.execute(text("UPDATE consent_scope SET finest_step = 600"))
+    assert versions_told(database, agreed.id)[:2] == [(DAY, 1, False), (DAY, early, False)]
+    with database.begin() as connection:
+        connection.execute(text("UPDATE agreement SET time_step = 900 WHERE id = :id"), {"id": agreed.id})
+    channel.send(revocation(number, agreed.consents[number]))
+    assert versions_told(database, agreed.id) == []
 
 
 def of_day(player: Sender, agreement: str, day: date = DAY) -> AggregatesMessage:

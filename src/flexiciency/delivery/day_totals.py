@@ -95,6 +95,8 @@ def _corrected(tx: Transaction, day: Day, asked: Asked, groups: Groups, kept: di
 
 def _read(tx: Transaction, asked: Asked, pods: set[str], up_to: int) -> tuple[dict[str, list[Series]], dict[str, int]]:
     """The values of PoDs as of a version, and the latest one of each."""
+    if not pods:
+        return {}, {}
     found = Released()
     series = release(tx, replace(asked, pods=tuple(sorted(pods)), up_to=up_to), found)
     return {pod: list(of_pod) for pod, of_pod in groupby(series, key=lambda one: one.pod)}, found.versions
