@@ -57,7 +57,9 @@ class MarketFigures:
         """Whether each thing is right, by what would be wrong otherwise."""
         return {
             "not all parties took part": self.parties == self.registrations + 1 == 5,  # noqa: PLR2004  as the title says
-            "a match was not validated by both": self.matches_validated == self.matches - self.matched_after_restart > 0,
+            "a match was not validated by both": self.matches_validated
+            == self.matches - self.matched_after_restart
+            > 0,
             "a subscription matched that nobody serves": self.subscriptions_unmatched == 1,
             "an object of Table 4 did not travel": all(
                 self.objects_exchanged[bo_id].travelled(direction)
