@@ -39,7 +39,7 @@ def test_a_selection_of_the_service_is_confirmed_and_another_is_refused(
 ) -> None:
     number = next(customers)
     channel.send(consent(number, new_id()))
-    for changes, expected in (({}, "OK"), ({"Quantity": "Power"}, "KO"), ({"TimeStep": "PT1H"}, "KO")):
+    for changes, expected in (({}, "OK"), ({"Quantity": "Power"}, "KO"), ({"TimeStep": "PT1H"}, "OK")):
         chosen = B2B.ActivationSelection(IndividualDataSelection=selection(**changes))
         reply = player.send(activation(new_id(), [pod_name(number)], Selection=chosen)).body
         assert status(reply) == expected
