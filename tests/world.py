@@ -16,10 +16,10 @@ from flexiciency.contract.series import Quantity, TimeStep
 from flexiciency.domain.values import Block, local_day, steps_in_day
 from flexiciency.store import tables
 from flexiciency.store.database import Database
-from flexiciency.store.values import write_blocks
 from flexiciency.wire.authority import Authority, KeyType
 from flexiciency.wire.identity import Identity, fingerprint_of, valid_between
 from flexiciency.wire.trust import TrustAnchors
+from tests.blocks import write_blocks
 
 DSO = "urn:uuid:00000000-0000-4000-8000-00000000d500"
 PLAYER = "urn:uuid:00000000-0000-4000-8000-000000000e50"

@@ -10,7 +10,7 @@ from sqlalchemy import delete, text
 
 from flexiciency.store import tables
 from flexiciency.store.database import Database
-from flexiciency.store.values import write_blocks
+from tests.blocks import write_blocks
 from tests.cli.conftest import Run, listed
 from tests.gateway import channel_of, gateway, player_of
 from tests.messages import Agreed, agree

@@ -12,7 +12,7 @@ from flexiciency.contract.series import Quantity, TimeStep
 from flexiciency.domain.values import Block, local_day
 from flexiciency.store import tables
 from flexiciency.store.database import Database
-from flexiciency.store.values import write_blocks
+from tests.blocks import write_blocks
 from tests.gateway import Sender
 from tests.messages import (
     ACT,

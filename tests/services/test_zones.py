@@ -12,7 +12,7 @@ from flexiciency.store import tables
 from flexiciency.store.database import Database
 from flexiciency.store.release import Asked, release
 from flexiciency.store.transaction import transaction
-from flexiciency.store.values import write_blocks
+from tests.blocks import write_blocks
 from tests.gateway import Sender
 from tests.messages import values, values_of
 from tests.services.aggregating import add_pods, add_service, aggregates, aggregates_of, agree_on_pods

@@ -9,28 +9,22 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from itertools import islice
 from typing import Any
 
 import numpy as np
 import psycopg
 from numpy.typing import NDArray
 from psycopg.sql import SQL, Identifier, Literal
-from sqlalchemy import Connection
 
 from flexiciency.contract.series import Quality, Quantity, TimeStep
 from flexiciency.domain.values import Block
 from flexiciency.errors import ReferenceUnknown
-from flexiciency.store.database import driver
 from flexiciency.store.transaction import Query, Transaction
 
 QUANTITY_CODES = {Quantity.ENERGY_CONSUMPTION: 1, Quantity.ENERGY_GENERATION: 2, Quantity.POWER: 3}
 """As stored; never renumber."""
 
 STEPS = {step.seconds: step for step in TimeStep}
-
-WRITTEN_AT_ONCE = 5_000
-"""Blocks: about 1 MB."""
 
 PARTITION_LOCK = 0x4D4F4E54
 """Of the advisory lock under which one transaction adds partitions ("MONT")."""
@@ -119,7 +113,7 @@ def store_blocks(tx: Transaction, blocks: Sequence[Block], *, since: datetime | 
     if len(set(keys)) < len(keys):
         raise ValueError("two blocks of one PoD, quantity and day")
     below.execute("SELECT pg_advisory_xact_lock(%s)", (STORING,))
-    _make_partitions(below, (block.day for block in blocks))
+    add_partitions(below, (block.day for block in blocks))
     there = {row[0] - 1: row[1:] for row in below.execute(_STORED, [since, *_columns(keys)], binary=True)}
     new = [row for number, row in enumerate(rows) if number not in there]
     differing, refused = [], {}
@@ -143,25 +137,6 @@ def store_blocks(tx: Transaction, blocks: Sequence[Block], *, since: datetime | 
     if differing:
         below.execute(_CORRECTED, [version, *_columns([row[:3] for row in differing])])
     return Stored(len(new), len(differing), len(rows) - len(new) - len(differing), refused)
-
-
-def write_blocks(connection: Connection, blocks: Iterable[Block]) -> int:
-    """Copies blocks in, in portions, and adds the partitions of their months. Gives their number.
-
-    Raises ReferenceUnknown for a PoD that is not there; a version that is there already breaks the primary key.
-    """
-    below, waiting, written = driver(connection), iter(blocks), 0
-    while portion := list(islice(waiting, WRITTEN_AT_ONCE)):
-        _make_partitions(below, (block.day for block in portion))
-        numbers = _pod_ids(below, {block.pod for block in portion})
-        with below.cursor() as cursor, cursor.copy(_COPY) as copy:
-            copy.set_types(_TYPES)
-            for block in portion:
-                copy.write_row(_row(block, numbers[block.pod]))
-        days = [(QUANTITY_CODES[block.quantity], block.day) for block in portion]
-        below.execute(_CHANGED, [list(column) for column in zip(*days, strict=True)])
-        written += len(portion)
-    return written
 
 
 def stored_days(pod_ids: Sequence[int], quantity: Quantity, step: TimeStep, start: date, end: date) -> Query:
@@ -194,15 +169,11 @@ def _decoded(values: bytes, qualities: bytes | None) -> tuple[NDArray[np.int32],
     return np.frombuffer(zlib.decompress(values), dtype="<i4"), codes
 
 
-def add_partitions(connection: Connection, days: Iterable[date]) -> None:
+def add_partitions(below: psycopg.Connection[Any], days: Iterable[date]) -> None:
     """Makes the monthly partitions that these days need and that are missing, in this transaction.
 
     Attached, not created in place: readers and writers of other months go on meanwhile.
     """
-    _make_partitions(driver(connection), days)
-
-
-def _make_partitions(below: psycopg.Connection[Any], days: Iterable[date]) -> None:
     months = sorted({day.replace(day=1) for day in set(days)})
     if not any(_missing(below, month) for month in months):
         return
