@@ -118,7 +118,7 @@ class Asked:
 
 @dataclass(slots=True)
 class Released:
-    """By PoD, the consents by which its values may leave, none where its service wants none, and the latest version.
+    """By PoD, the consents by which its values may leave, if its service wants any, and the latest version.
 
     `latest` is the latest version of all, known with the first value.
     """
@@ -205,7 +205,8 @@ def _whole(rows: Iterable[Row], released: Released | None) -> Iterator[_Stored]:
     for (pod, _), of_block in groupby(rows, key=lambda row: (row.pod, row.day)):
         found = list(of_block)
         if released is not None:
-            released.consents.setdefault(pod, set()).update(r.consent_id for r in found if r.consent_id is not None)
+            if consents := {row.consent_id for row in found if row.consent_id is not None}:
+                released.consents.setdefault(pod, set()).update(consents)
             released.versions[pod] = max(released.versions.get(pod, 1), found[0].version)
             released.latest = found[0].latest
         yield _Stored(found[0], union((row.released.lower, row.released.upper) for row in found))
