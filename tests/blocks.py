@@ -12,6 +12,8 @@ from flexiciency.store.values import _CHANGED, _COPY, _TYPES, QUANTITY_CODES, _p
 def write_blocks(connection: Connection, blocks: Iterable[Block]) -> None:
     """Copies blocks in as they are; a version that is there already breaks the primary key."""
     below, written = driver(connection), list(blocks)
+    if not written:
+        return
     add_partitions(below, (block.day for block in written))
     numbers = _pod_ids(below, {block.pod for block in written})
     with below.cursor() as cursor, cursor.copy(_COPY) as copy:
