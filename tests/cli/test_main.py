@@ -168,3 +168,22 @@ def test_a_signal_while_its_parts_are_imported_ends_the_command_in_one_line(numb
         said = process.stderr.read()
     assert (process.returncode, "Traceback" in said) == (128 + number, False)
     assert f"Interrupted: Stopping after {number.name}.\n" in said
+
+
+HALF_MADE = """
+import os, signal
+from flexiciency.cli import main
+
+class HalfMade:
+    def __del__(self):
+        raise AttributeError("fp")
+
+signal.signal(signal.SIGTERM, main._stop)
+half_made = HalfMade()
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
+def test_what_a_signal_left_half_made_says_nothing_when_it_is_collected() -> None:
+    ended = subprocess.run([sys.executable, "-c", HALF_MADE], check=False, stderr=subprocess.PIPE, text=True)
+    assert (ended.returncode, ended.stderr) == (128 + signal.SIGTERM, "Interrupted: Stopping after SIGTERM.\n")

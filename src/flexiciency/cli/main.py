@@ -120,6 +120,7 @@ def _stop(number: int, _frame: FrameType | None) -> None:
     """End the command; a second signal does not disturb it while it tidies up."""
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, signal.SIG_IGN)
+    sys.unraisablehook = lambda _: None  # what the signal left half made fails once more when it is collected
     failed("Interrupted", f"Stopping after {signal.Signals(number).name}.")
     sys.exit(128 + number)
 
