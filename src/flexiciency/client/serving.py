@@ -40,6 +40,13 @@ class Server:
     def stop(self) -> None:
         """Let running calls end, close every connection, and wait for the threads."""
         self._server.task_dispatcher.shutdown()
-        # The loop closes its own sockets, or it would trip over them.
-        self._server.trigger.pull_trigger(lambda: wasyncore.close_all(self._sockets))
+        pulled = threading.Event()
+
+        def close() -> None:
+            """By the loop, which would trip over sockets that others close; not before the trigger is pulled."""
+            pulled.wait(_SECONDS)
+            wasyncore.close_all(self._sockets)
+
+        self._server.trigger.pull_trigger(close)
+        pulled.set()
         self._thread.join(_SECONDS)
