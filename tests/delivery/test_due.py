@@ -3,16 +3,21 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
+import numpy as np
 import pytest
 from sqlalchemy import text
 
 from flexiciency import app
 from flexiciency.client import ValuesMessage
+from flexiciency.contract.series import Quantity, TimeStep
 from flexiciency.delivery.push import Pusher
 from flexiciency.delivery.schedule import Terms
 from flexiciency.delivery.worker import run
 from flexiciency.domain.portions import Caps
+from flexiciency.domain.values import Block, local_day
 from flexiciency.store.database import Database
+from flexiciency.store.transaction import transaction
+from flexiciency.store.values import store_blocks
 from tests.delivery.conftest import Program
 from tests.delivery.due import DAY, END, LATE, agree_on_curves, consented, hold, look, looked, queued, store
 from tests.gateway import Sender
@@ -178,3 +183,15 @@ def test_a_worker_queues_and_delivers_what_is_due_and_nothing_by_itself_where_th
     arrived = [one.content for one in program.taken if isinstance(one.content, ValuesMessage)]
     ours = [message for message in arrived if message.header.agreement == agreement]
     assert [[series.pod for series in message.series] for message in ours] == [pods]
+
+
+def test_a_day_that_was_corrected_to_a_step_that_cannot_leave_is_not_there(
+    database: Database, agreement: str, pods: list[str]
+) -> None:
+    store(database, pods[:1])
+    with transaction(database) as tx:
+        values = np.ones(144, dtype=np.int32)
+        start, _ = local_day(DAY, ZONE)
+        store_blocks(tx, [Block(pods[0], Quantity.ENERGY_CONSUMPTION, DAY, 1, start, TimeStep.PT10M, values)])
+    assert look(database, LATE) == 0
+    assert looked(database, agreement) == [(3, 0, False)]

@@ -68,10 +68,10 @@ WITH coming AS MATERIALIZED (
 ), stored AS MATERIALIZED (
     SELECT c.pod_id, c.pod, b.version, coalesce(b.whole, false) AS whole, coalesce(b.partly, false) AS partly
     FROM coming c LEFT JOIN LATERAL (
-        SELECT s.version, s.whole, s.partly FROM stored_block s
-        WHERE s.pod_id = c.pod_id AND s.quantity = %(quantity)s AND s.day = %(day)s AND %(step)s %% s.step = 0
+        SELECT s.version, s.step, s.whole, s.partly FROM stored_block s
+        WHERE s.pod_id = c.pod_id AND s.quantity = %(quantity)s AND s.day = %(day)s
         ORDER BY s.version DESC LIMIT 1
-    ) b ON true
+    ) b ON %(step)s %% b.step = 0
 ), totals AS MATERIALIZED (
     SELECT count(*) AS expected, count(*) FILTER (WHERE whole) AS there FROM stored
 ), delivered AS MATERIALIZED (
