@@ -31,10 +31,13 @@ JOIN service_description d ON d.id = g.service_description_id AND d.service_type
 JOIN market_player_registration r ON r.id = g.requester_id AND r.status = 'Active'
 JOIN unnest(%(quantities)s::text[], %(codes)s::int2[]) AS q(name, code) ON q.name = g.quantity
 JOIN value_day v ON v.quantity = q.code AND v.day >= g.start_date AND v.day < g.end_date AND v.day < %(end)s
+CROSS JOIN LATERAL (
+    SELECT coalesce(bool_or(NOT a.complete AND coalesce(
+        a.look_at <= %(now)s OR a.changes < v.changes AND (a.look_at IS NULL OR a.changes >= 0), false)), true) AS due
+    FROM agreement_day a WHERE a.agreement_id = g.id AND a.day = v.day
+) known
 WHERE g.status IN ('Validated', 'Ended') AND g.validation_date IS NOT NULL AND (v.day, g.id) > (%(day)s, %(id)s)
-  AND (NOT EXISTS (SELECT FROM agreement_day a WHERE a.agreement_id = g.id AND a.day = v.day)
-       OR EXISTS (SELECT FROM agreement_day a WHERE a.agreement_id = g.id AND a.day = v.day AND NOT a.complete
-                  AND (a.look_at <= %(now)s OR a.changes < v.changes AND (a.look_at IS NULL OR a.changes >= 0))))
+  AND known.due
 ORDER BY v.day, g.id LIMIT %(limit)s
 """
 _ACTIVE = """
