@@ -85,7 +85,7 @@ WITH coming AS MATERIALIZED (
       AND (d.time_zone IS NULL OR d.time_zone = %(time_zone)s)
 ), had AS MATERIALIZED (
     SELECT dp.pod_id, max(coalesce(dp.version, 1)) AS version,
-        bool_or(d.pushed AND d.received_at IS NOT NULL AND NOT d.withheld) AS pushed
+        bool_or(d.pushed AND d.received_at IS NOT NULL AND NOT d.withheld AND (/* whole */)) AS pushed
     FROM delivered d JOIN delivery_pod dp ON dp.delivery_id = d.id
     WHERE d.sent_at IS NOT NULL AND (/* PoDs dp */) GROUP BY dp.pod_id
 ), leaving AS MATERIALIZED (
@@ -165,10 +165,10 @@ _MORE = """
 SELECT a.agreement_id, a.time_zone, a.day, array_agg(DISTINCT m.pod_id) AS pod_ids
 FROM unnest(%(agreement_ids)s::text[], %(pod_ids)s::bigint[]) AS m(agreement_id, pod_id)
 JOIN pod p ON p.id = m.pod_id
-JOIN agreement_day a ON a.agreement_id = m.agreement_id AND a.time_zone = p.time_zone AND a.complete
+JOIN agreement_day a ON a.agreement_id = m.agreement_id AND a.time_zone = p.time_zone
 GROUP BY a.agreement_id, a.time_zone, a.day ORDER BY a.agreement_id, a.day, a.time_zone
 """
-# Days that are not complete are looked at as a whole.
+# Days that are not complete are looked at as a whole too.
 _REOPEN = """
 UPDATE agreement_day SET look_at = 'epoch'
 WHERE agreement_id = ANY(%(agreement_ids)s) AND NOT complete AND changes >= 0
@@ -297,7 +297,7 @@ def take_more(after: int, limit: int) -> Query:
 
 
 def more(taken: Iterable[Row]) -> Query:
-    """As `corrected`, of each day that was complete, the PoDs of which more may leave."""
+    """As `corrected`, of each day that was looked at, the PoDs of which more may leave."""
     rows = list(taken)
     return Query(
         _MORE, {"agreement_ids": [row.agreement_id for row in rows], "pod_ids": [row.pod_id for row in rows]}
@@ -310,7 +310,7 @@ def forget_corrections(tx: Transaction, taken: Iterable[Row]) -> None:
 
 
 def forget_more(tx: Transaction, taken: Iterable[Row]) -> None:
-    """The days that were complete have been looked at; the others become due."""
+    """They have been looked at, on each day that was; days that are not complete become due."""
     rows = list(taken)
     tx.write(_REOPEN, agreement_ids=list({row.agreement_id for row in rows}))
     tx.write("DELETE FROM agreement_more WHERE number = ANY(%(numbers)s)", numbers=[row.number for row in rows])
@@ -324,6 +324,8 @@ def _sql(*, aggregated: bool, some: bool) -> str:
     standing = _STANDING
     for table in ("r", "dp"):
         standing = standing.replace(f"/* PoDs {table} */", f"{table}.pod_id = ANY(%(pod_ids)s)" if some else "true")
+    # Some are looked at once for each piece of news: what had a part of its day may get more of it.
+    standing = standing.replace("/* whole */", "dp.parts IS NULL" if some else "true")
     return standing + _DUE_PODS + (_AGGREGATED if aggregated else _INDIVIDUAL) + _QUEUED
 
 
