@@ -226,3 +226,20 @@ def test_the_other_half_is_added_to_a_day_that_is_never_complete_too(
     store(database, pods[2:])
     assert (look(database, LATE), look(database, LATE)) == (1, 0)
     assert queued(database, agreement)[1:] == [("Scheduled", pods[:1]), ("Scheduled", pods[2:])]
+
+
+@pytest.mark.usefixtures("address")
+def test_the_other_half_is_added_though_the_first_is_still_to_be_confirmed(
+    player: Sender, channel: Sender, database: Database, pods: list[str], pusher: Pusher
+) -> None:
+    _, agreement = consented(player, channel, pods)
+    hold(database, pods[0], f"C-{pods[0]}", until=END - timedelta(hours=12), then="C-new")
+    store(database, pods)
+    look(database)
+    pusher.push(*waiting(database, agreement))
+    with database.begin() as connection:  # as what was taken from a mailbox
+        unconfirmed = text("UPDATE delivery SET received_at = NULL WHERE agreement_id = :id")
+        connection.execute(unconfirmed, {"id": agreement})
+    channel.send(consent(0, new_id(), CustomerId="C-new", PoD=pods[:1], StartDate=DAY, EndDate=DAY + timedelta(1)))
+    assert (look(database), look(database)) == (1, 0)
+    assert queued(database, agreement)[1:] == [("Scheduled", pods[:1])]

@@ -91,7 +91,7 @@ WITH coming AS MATERIALIZED (
 ), leaving AS MATERIALIZED (
     SELECT p.id AS pod_id, bool_or(d.sent_at IS NULL) AS unsent
     FROM delivered d CROSS JOIN unnest(d.pods) AS named(pod) JOIN pod p ON p.pod = named.pod
-    WHERE d.pushed AND d.received_at IS NULL GROUP BY p.id
+    WHERE d.pushed AND d.received_at IS NULL AND (/* all of it */) GROUP BY p.id
 ), leaving_all AS MATERIALIZED (
     SELECT count(*) > 0 AS pushed, coalesce(bool_or(sent_at IS NULL), false) AS unsent
     FROM delivered WHERE pods IS NULL AND pushed AND received_at IS NULL
@@ -320,12 +320,17 @@ _CODES = {quantity.value: code for quantity, code in QUANTITY_CODES.items()}
 _NAMES = {"types": [INDIVIDUAL, AGGREGATED], "quantities": list(_CODES), "codes": list(_CODES.values())}
 
 
+_NO_PART = """NOT EXISTS (
+        SELECT FROM delivery_pod dp WHERE dp.delivery_id = d.id AND dp.pod_id = p.id AND dp.parts IS NOT NULL)"""
+
+
 def _sql(*, aggregated: bool, some: bool) -> str:
     standing = _STANDING
     for table in ("r", "dp"):
         standing = standing.replace(f"/* PoDs {table} */", f"{table}.pod_id = ANY(%(pod_ids)s)" if some else "true")
     # Some are looked at once for each piece of news: what had a part of its day may get more of it.
     standing = standing.replace("/* whole */", "dp.parts IS NULL" if some else "true")
+    standing = standing.replace("/* all of it */", _NO_PART if some else "true")
     return standing + _DUE_PODS + (_AGGREGATED if aggregated else _INDIVIDUAL) + _QUEUED
 
 
