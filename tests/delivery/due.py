@@ -80,11 +80,12 @@ def waiting(database: Database, agreement: str) -> list[UUID]:
         ).scalars())  # fmt: skip
 
 
-def hold(database: Database, pod: str, customer: str) -> None:
-    """Master data of a PoD, as `pods import` takes them."""
+def hold(database: Database, pod: str, customer: str, until: datetime | None = None, then: str = "") -> None:
+    """Master data of a PoD, as `pods import` takes them: one holder, or another one from an instant on."""
     since = datetime(2020, 1, 1, tzinfo=UTC)
+    holders = [(customer, since, until)] if until is None else [(customer, since, until), (then, until, None)]
     with transaction(database) as tx:
-        stage(tx, [(1, PodRecord(pod, "XX", "City", "Street", None, ZONE, customer, since, None))])
+        stage(tx, [(1, PodRecord(pod, "XX", "City", "Street", None, ZONE, *holder)) for holder in holders])
         store_staged(tx)
         (concerned,) = tx.read(agreement_standing.lock_imported())
         settle(tx, concerned, since)

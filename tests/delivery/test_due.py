@@ -3,20 +3,25 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
+import numpy as np
 import pytest
 from sqlalchemy import text
 
 from flexiciency import app
 from flexiciency.client import ValuesMessage
+from flexiciency.contract.series import Quantity, TimeStep
 from flexiciency.delivery.push import Pusher
 from flexiciency.delivery.schedule import Terms
 from flexiciency.delivery.worker import run
 from flexiciency.domain.portions import Caps
+from flexiciency.domain.values import Block, local_day
 from flexiciency.store.database import Database
+from flexiciency.store.transaction import transaction
+from flexiciency.store.values import store_blocks
 from tests.delivery.conftest import Program
-from tests.delivery.due import DAY, END, LATE, agree_on_curves, consented, hold, look, looked, queued, store
+from tests.delivery.due import DAY, END, LATE, agree_on_curves, consented, hold, look, looked, queued, store, waiting
 from tests.gateway import Sender
-from tests.messages import revocation
+from tests.messages import consent, new_id, revocation
 from tests.services.aggregating import give_consent
 from tests.world import PLAYER, ZONE, World, status_of
 
@@ -178,3 +183,63 @@ def test_a_worker_queues_and_delivers_what_is_due_and_nothing_by_itself_where_th
     arrived = [one.content for one in program.taken if isinstance(one.content, ValuesMessage)]
     ours = [message for message in arrived if message.header.agreement == agreement]
     assert [[series.pod for series in message.series] for message in ours] == [pods]
+
+
+def test_a_day_that_was_corrected_to_a_step_that_cannot_leave_is_not_there(
+    database: Database, agreement: str, pods: list[str]
+) -> None:
+    store(database, pods[:1])
+    with transaction(database) as tx:
+        values = np.ones(144, dtype=np.int32)
+        start, _ = local_day(DAY, ZONE)
+        store_blocks(tx, [Block(pods[0], Quantity.ENERGY_CONSUMPTION, DAY, 1, start, TimeStep.PT10M, values)])
+    assert look(database, LATE) == 0
+    assert looked(database, agreement) == [(3, 0, False)]
+
+
+@pytest.mark.usefixtures("address")
+def test_a_second_holder_of_a_day_whose_first_half_was_sent_adds_the_other(
+    player: Sender, channel: Sender, database: Database, pods: list[str], pusher: Pusher
+) -> None:
+    _, agreement = consented(player, channel, pods)
+    hold(database, pods[0], f"C-{pods[0]}", until=END - timedelta(hours=12), then="C-new")
+    store(database, pods)
+    assert look(database) == 1
+    pusher.push(*waiting(database, agreement))
+    channel.send(consent(0, new_id(), CustomerId="C-new", PoD=pods[:1], StartDate=DAY, EndDate=DAY + timedelta(1)))
+    assert (look(database), look(database)) == (1, 0)
+    assert queued(database, agreement)[1:] == [("Scheduled", pods[:1])]
+
+
+@pytest.mark.usefixtures("address")
+def test_the_other_half_is_added_to_a_day_that_is_never_complete_too(
+    player: Sender, channel: Sender, database: Database, pods: list[str], pusher: Pusher
+) -> None:
+    _, agreement = consented(player, channel, pods)
+    hold(database, pods[0], f"C-{pods[0]}", until=END - timedelta(hours=12), then="C-new")
+    store(database, pods[:2])
+    assert look(database, LATE) == 1
+    pusher.push(*waiting(database, agreement))
+    channel.send(consent(0, new_id(), CustomerId="C-new", PoD=pods[:1], StartDate=DAY, EndDate=DAY + timedelta(1)))
+    assert (look(database, LATE), look(database, LATE)) == (1, 0)
+    pusher.push(*waiting(database, agreement))
+    store(database, pods[2:])
+    assert (look(database, LATE), look(database, LATE)) == (1, 0)
+    assert queued(database, agreement)[1:] == [("Scheduled", pods[:1]), ("Scheduled", pods[2:])]
+
+
+@pytest.mark.usefixtures("address")
+def test_the_other_half_is_added_though_the_first_is_still_to_be_confirmed(
+    player: Sender, channel: Sender, database: Database, pods: list[str], pusher: Pusher
+) -> None:
+    _, agreement = consented(player, channel, pods)
+    hold(database, pods[0], f"C-{pods[0]}", until=END - timedelta(hours=12), then="C-new")
+    store(database, pods)
+    look(database)
+    pusher.push(*waiting(database, agreement))
+    with database.begin() as connection:  # as what was taken from a mailbox
+        unconfirmed = text("UPDATE delivery SET received_at = NULL WHERE agreement_id = :id")
+        connection.execute(unconfirmed, {"id": agreement})
+    channel.send(consent(0, new_id(), CustomerId="C-new", PoD=pods[:1], StartDate=DAY, EndDate=DAY + timedelta(1)))
+    assert (look(database), look(database)) == (1, 0)
+    assert queued(database, agreement)[1:] == [("Scheduled", pods[:1])]

@@ -165,11 +165,16 @@ def test_the_pod_is_the_name_of_the_delivery_point_or_what_is_said(file: Path) -
         read(file, Options(pod="AT9"))
 
 
-def test_links_that_lead_nowhere_are_rejected_unless_there_is_only_one(file: Path) -> None:
+def test_readings_of_a_usage_point_that_is_not_there_are_not_taken_for_those_of_another(file: Path) -> None:
     lost = meter(3, "03", reading(5, 0))
-    found = read(feed(file, point(1), point(2), lost))
-    assert codes(found) == [(1, Code.READING_TYPE_UNSUPPORTED)]
-    assert [each.pod for each in read(feed(file, point(1), lost)) if isinstance(each, LoadCurve)] == ["AT1"]
+    for points in ((point(1), point(2)), (point(1),)):
+        assert codes(read(feed(file, *points, lost))) == [(1, Code.READING_TYPE_UNSUPPORTED)]
+    assert codes(read(file, Options(pod="AT9"))) == [(1, Code.READING_TYPE_UNSUPPORTED)]
+
+
+def test_what_there_is_one_of_needs_no_link(file: Path) -> None:
+    meters = re.sub('<link rel="(up|related)"[^>]*>', "", meter(3, "03", reading(5, 0)))
+    assert [each.pod for each in read(feed(file, point(1), meters)) if isinstance(each, LoadCurve)] == ["AT1"]
 
 
 def test_entries_without_links_are_not_taken_for_each_other(file: Path) -> None:

@@ -118,6 +118,13 @@ def test_what_is_no_file_is_refused() -> None:
         OpenedFile(Path(os.devnull))
 
 
+def test_a_pipe_is_refused_at_once_though_nobody_writes_to_it(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(FileInvalid, match="Write it to a file first"):
+        OpenedFile(pipe)
+
+
 def test_the_same_content_with_other_options_is_another_import(tmp_path: Path) -> None:
     file, other = tmp_path / "a.csv", tmp_path / "b.csv"
     file.write_bytes(rows("AT1"))

@@ -64,6 +64,7 @@ def long(folder: Path, values: Any, starts: Any = None, **columns: Any) -> Path:
         (pa.array([Decimal("1.500"), Decimal("-0.001")], pa.decimal128(12, 3)), None, [1500, -1]),
         (pa.array([Decimal("1.5"), Decimal("2.0")], pa.decimal128(5, 1)), None, [1500, 2000]),
         (pa.array([Decimal("1.50000"), Decimal("0.00100")], pa.decimal128(38, 5)), None, [1500, 1]),
+        (pa.array([Decimal("10.250"), Decimal("-0.001")], pa.decimal128(38, 18)), None, [10250, -1]),
         (pa.array([Decimal(15), Decimal(1)], pa.decimal128(5, 0)), Unit.WH, [15, 1]),
         (pa.array([15.0, 1.0], pa.float64()), Unit.WH, [15, 1]),
     ],
@@ -99,6 +100,7 @@ def test_floats_and_decimals_of_three_places_are_what_was_written(tmp_path: Path
         (pa.array([1.0, float("inf")]), Code.NUMBER_INVALID),
         (pa.array([1.0, float("-inf")]), Code.NUMBER_INVALID),
         (pa.array([Decimal(1), Decimal("1.0001")], pa.decimal128(12, 4)), Code.TOO_MANY_PLACES),
+        (pa.array([Decimal(1), Decimal("1e-4")], pa.decimal128(38, 22)), Code.TOO_MANY_PLACES),
         (pa.array([Decimal(1), Decimal(10**30)], pa.decimal128(38, 0)), Code.VALUE_TOO_LARGE),
     ],
     ids=str,
@@ -250,6 +252,9 @@ def test_reading_goes_on_behind_a_row(tmp_path: Path, monkeypatch: pytest.Monkey
         ({"pod": ["AT1"], "timestamp": [datetime(2025, 1, 1)], "value": [1.0]}, "tz='UTC'"),  # noqa: DTZ001  the error
         ({"pod": ["AT1"], "timestamp": [5], "value": [1.0]}, "column timestamp is int64"),
         ({"pod": [[1]], "day": [DAY], "v": [1.0]}, "column pod is no text"),
+        ({"pod": ["AT1"], "day": [DAY], "v": [[1.0]], "w": [[1.0]]}, "column v is list<.*one list for each day"),
+        ({"pod": ["AT1"], "day": [DAY], "v": [1.0], "w": [[1.0]]}, "column w is list<"),
+        ({"pod": ["AT1"], "timestamp": ["2025-01-15T00:00Z"], "value": [[1.0]]}, "column value is list<"),
     ],
 )
 def test_what_is_no_file_of_values_is_refused_whole(tmp_path: Path, columns: dict[str, Any], words: str) -> None:

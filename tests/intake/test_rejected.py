@@ -32,3 +32,15 @@ def test_a_report_begins_with_its_header_and_is_there_only_when_there_is_somethi
 def test_a_report_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     with pytest.raises(FileInvalid, match=r"cannot be written .* Say --rejected FILE"):
         Report(tmp_path / "nowhere" / "report.csv").add([Rejected(1, None, Code.POD_UNKNOWN, "no PoD")])
+
+
+@pytest.mark.parametrize("content", [None, b'"' + b"x" * 200_000])
+def test_what_is_no_report_is_told_and_left_alone(tmp_path: Path, content: bytes | None) -> None:
+    file = tmp_path / "report.csv"
+    if content is None:
+        file.mkdir()
+    else:
+        file.write_bytes(content)
+    with pytest.raises(FileInvalid, match=r"is no report of rejected rows. Say --rejected FILE"):
+        Report(file).keep(0)
+    assert file.exists()

@@ -1,8 +1,9 @@
 """Green Button: NAESB ESPI in an Atom feed. UsagePoint is the PoD, ReadingType says quantity, unit and step.
 
 Entries refer to each other by links: MeterReading's `up` is below its UsagePoint, a `related` names its ReadingType,
-and IntervalBlock's `up` is below its MeterReading. What there is one of in the feed needs no link. The PoD is the name
-of the serviceDeliveryPoint, else the last part of the UsagePoint's own link.
+and IntervalBlock's `up` is below its MeterReading. What there is one of in the feed needs no link; a link that leads to
+nothing is rejected all the same, or the readings of another PoD would be taken for its own. The PoD is the name of the
+serviceDeliveryPoint, else the last part of the UsagePoint's own link.
 """
 
 from collections.abc import Iterator
@@ -92,10 +93,12 @@ class Feed:
         reading = _one(self._readings, [link.removesuffix("/IntervalBlock") for link in _links(block, "up")])
         related = _links(reading, "related")
         kind = _type(_one(self._types, related))
-        if self._pod is not None:
+        if self._pod is not None and not self._points:
             return self._pod, kind
         link = [link.removesuffix("/MeterReading") for link in _links(reading, "up")]
         point = _one(self._points, link)
+        if self._pod is not None:
+            return self._pod, kind
         name = _text(point, "serviceDeliveryPoint/name") or _text(point, "ServiceDeliveryPoint/name")
         own = next(own for own, content in self._points.items() if content is point)
         pod = name or own.rpartition("/")[2]
@@ -169,12 +172,14 @@ def _type(found: etree._Element) -> _Type:
 
 
 def _one(entries: dict[str, etree._Element], links: list[str]) -> etree._Element:
-    """What one of the links leads to, or the only one there is. Raises Unusable."""
+    """What one of the links leads to; the only one there is, if it has no link or needs none. Raises Unusable."""
     for link in links:
         if link in entries:
             return entries[link]
     if len(entries) == 1:
-        return next(iter(entries.values()))
+        ((own, only),) = entries.items()
+        if not links or own.startswith(_UNLINKED):
+            return only
     raise Unusable(Code.READING_TYPE_UNSUPPORTED, f"links {links} lead to none of {len(entries)} entries")
 
 

@@ -29,7 +29,7 @@ class OpenedFile:
     def __init__(self, path: Path, unpacked_bytes: int = UNPACKED_BYTES) -> None:
         self.path = path
         try:
-            self.raw = path.open("rb")
+            self.raw = open(path, "rb", opener=_at_once)  # noqa: SIM115  closed on exit
         except OSError as error:
             raise FileInvalid(f"{path} cannot be read ({error.strerror}).") from None
         found = os.fstat(self.raw.fileno())
@@ -117,6 +117,11 @@ class _Unpacked(io.RawIOBase):
             )
         buffer[: len(data)] = data
         return len(data)
+
+
+def _at_once(path: str, flags: int) -> int:
+    """A pipe that nobody writes to is opened too, and then refused, instead of waited for."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _status(found: os.stat_result) -> tuple[int, int, int]:

@@ -130,20 +130,23 @@ def _of_floats(floats: NDArray[Any], missing: NDArray[np.bool_] | None, places: 
 
 def _of_decimals(pa: Any, column: Any, missing: NDArray[np.bool_] | None, places: int) -> Numbers:
     """Decimals are 128 bits, of which 64 hold any value that is not too large."""
-    column = column.cast(pa.decimal128(38, column.type.scale))
+    scale, more = column.type.scale, None
+    column = column.cast(pa.decimal128(38, scale))
+    if scale > places:
+        # In 128 bits: a decimal of 18 places, as Spark writes them, would not fit into 64.
+        rounded = column.cast(pa.decimal128(38, places), safe=False)
+        same = pa.compute.equal(rounded.cast(pa.decimal128(38, scale)), column)
+        more = ~same.fill_null(fill_value=True).to_numpy(zero_copy_only=False)
+        column = rounded
     halves = np.frombuffer(column.buffers()[1], np.int64).reshape(-1, 2)[column.offset : column.offset + len(column)]
     low, high = halves[:, 0].copy(), halves[:, 1]
     there = np.ones(len(low), np.bool_) if missing is None else ~missing
     large = there & ((high != (low >> 63)) | (np.abs(low) > _MOST * 1000))
     low[~there | large] = 0
-    surplus = column.type.scale - places
-    if surplus > 0:
-        whole, rest = np.divmod(low, 10 ** min(surplus, 18))
-        wrong = {Code.TOO_MANY_PLACES: rest != 0, Code.VALUE_TOO_LARGE: large}
-    else:
-        whole = np.clip(low, -_MOST, _MOST) * 10 ** min(-surplus, 3)
-        wrong = {Code.VALUE_TOO_LARGE: large}
-    return Numbers(whole, missing, _found(wrong))
+    if more is not None:
+        return Numbers(low, missing, _found({Code.TOO_MANY_PLACES: more & ~large, Code.VALUE_TOO_LARGE: large}))
+    whole = np.clip(low, -_MOST, _MOST) * 10 ** min(places - scale, 3)
+    return Numbers(whole, missing, _found({Code.VALUE_TOO_LARGE: large}))
 
 
 def _found(wrong: dict[Code, NDArray[np.bool_]]) -> dict[Code, NDArray[np.bool_]]:

@@ -71,6 +71,7 @@ def check_columns(file: ParquetFile, options: Options, *, wide: bool) -> None:
     file.need(WIDE if wide else LONG)
     if wide and not _value_columns(file):
         raise FileInvalid(f"{file.path} has no column of values.")
+    _check_lists(file, wide=wide)
     pa = file.arrow
     for name, kind in zip(file.names, file.schema.types, strict=True):
         if name in LONG_OPTIONAL | {"pod"}:
@@ -88,6 +89,15 @@ def check_columns(file: ParquetFile, options: Options, *, wide: bool) -> None:
             raise FileInvalid(f"{file.path}: column {name} holds integers. Say of what: --unit Wh, W, kWh or kW.")
         if not any(is_one(values) for is_one in _number_types(pa)):
             raise FileInvalid(f"{file.path}: column {name} is {values}. Write integers, decimals (128 bits) or floats.")
+
+
+def _check_lists(file: ParquetFile, *, wide: bool) -> None:
+    """A list is the only column of values of a wide file. Raises FileInvalid."""
+    if wide and len(_value_columns(file)) == 1:
+        return
+    for name, kind in zip(file.names, file.schema.types, strict=True):
+        if name != "pod" and _is_list(file.arrow, kind):
+            raise FileInvalid(f"{file.path}: column {name} is {kind}. Write a value a row, or one list for each day.")
 
 
 def _value_columns(file: ParquetFile) -> list[int]:

@@ -112,8 +112,11 @@ class Report:
         """
         if not self.file.exists():
             return
-        with self.file.open(encoding="utf-8", errors="replace", newline="") as opened:
-            rows = list(islice(csv.reader(opened), number + 1))
+        try:
+            with self.file.open(encoding="utf-8", errors="replace", newline="") as opened:
+                rows = list(islice(csv.reader(opened), number + 1))
+        except (OSError, csv.Error):
+            rows = []
         if rows[:1] != [list(HEADER)]:
             raise FileInvalid(f"{self.file} is there and is no report of rejected rows. Say --rejected FILE.")
         self.file.unlink()

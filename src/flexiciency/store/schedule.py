@@ -31,10 +31,13 @@ JOIN service_description d ON d.id = g.service_description_id AND d.service_type
 JOIN market_player_registration r ON r.id = g.requester_id AND r.status = 'Active'
 JOIN unnest(%(quantities)s::text[], %(codes)s::int2[]) AS q(name, code) ON q.name = g.quantity
 JOIN value_day v ON v.quantity = q.code AND v.day >= g.start_date AND v.day < g.end_date AND v.day < %(end)s
+CROSS JOIN LATERAL (
+    SELECT coalesce(bool_or(NOT a.complete AND coalesce(
+        a.look_at <= %(now)s OR a.changes < v.changes AND (a.look_at IS NULL OR a.changes >= 0), false)), true) AS due
+    FROM agreement_day a WHERE a.agreement_id = g.id AND a.day = v.day
+) known
 WHERE g.status IN ('Validated', 'Ended') AND g.validation_date IS NOT NULL AND (v.day, g.id) > (%(day)s, %(id)s)
-  AND (NOT EXISTS (SELECT FROM agreement_day a WHERE a.agreement_id = g.id AND a.day = v.day)
-       OR EXISTS (SELECT FROM agreement_day a WHERE a.agreement_id = g.id AND a.day = v.day AND NOT a.complete
-                  AND (a.look_at <= %(now)s OR a.changes < v.changes AND (a.look_at IS NULL OR a.changes >= 0))))
+  AND known.due
 ORDER BY v.day, g.id LIMIT %(limit)s
 """
 _ACTIVE = """
@@ -68,10 +71,10 @@ WITH coming AS MATERIALIZED (
 ), stored AS MATERIALIZED (
     SELECT c.pod_id, c.pod, b.version, coalesce(b.whole, false) AS whole, coalesce(b.partly, false) AS partly
     FROM coming c LEFT JOIN LATERAL (
-        SELECT s.version, s.whole, s.partly FROM stored_block s
-        WHERE s.pod_id = c.pod_id AND s.quantity = %(quantity)s AND s.day = %(day)s AND %(step)s %% s.step = 0
+        SELECT s.version, s.step, s.whole, s.partly FROM stored_block s
+        WHERE s.pod_id = c.pod_id AND s.quantity = %(quantity)s AND s.day = %(day)s
         ORDER BY s.version DESC LIMIT 1
-    ) b ON true
+    ) b ON %(step)s %% b.step = 0
 ), totals AS MATERIALIZED (
     SELECT count(*) AS expected, count(*) FILTER (WHERE whole) AS there FROM stored
 ), delivered AS MATERIALIZED (
@@ -82,13 +85,13 @@ WITH coming AS MATERIALIZED (
       AND (d.time_zone IS NULL OR d.time_zone = %(time_zone)s)
 ), had AS MATERIALIZED (
     SELECT dp.pod_id, max(coalesce(dp.version, 1)) AS version,
-        bool_or(d.pushed AND d.received_at IS NOT NULL AND NOT d.withheld) AS pushed
+        bool_or(d.pushed AND d.received_at IS NOT NULL AND NOT d.withheld AND (/* whole */)) AS pushed
     FROM delivered d JOIN delivery_pod dp ON dp.delivery_id = d.id
     WHERE d.sent_at IS NOT NULL AND (/* PoDs dp */) GROUP BY dp.pod_id
 ), leaving AS MATERIALIZED (
     SELECT p.id AS pod_id, bool_or(d.sent_at IS NULL) AS unsent
     FROM delivered d CROSS JOIN unnest(d.pods) AS named(pod) JOIN pod p ON p.pod = named.pod
-    WHERE d.pushed AND d.received_at IS NULL GROUP BY p.id
+    WHERE d.pushed AND d.received_at IS NULL AND (/* all of it */) GROUP BY p.id
 ), leaving_all AS MATERIALIZED (
     SELECT count(*) > 0 AS pushed, coalesce(bool_or(sent_at IS NULL), false) AS unsent
     FROM delivered WHERE pods IS NULL AND pushed AND received_at IS NULL
@@ -162,10 +165,10 @@ _MORE = """
 SELECT a.agreement_id, a.time_zone, a.day, array_agg(DISTINCT m.pod_id) AS pod_ids
 FROM unnest(%(agreement_ids)s::text[], %(pod_ids)s::bigint[]) AS m(agreement_id, pod_id)
 JOIN pod p ON p.id = m.pod_id
-JOIN agreement_day a ON a.agreement_id = m.agreement_id AND a.time_zone = p.time_zone AND a.complete
+JOIN agreement_day a ON a.agreement_id = m.agreement_id AND a.time_zone = p.time_zone
 GROUP BY a.agreement_id, a.time_zone, a.day ORDER BY a.agreement_id, a.day, a.time_zone
 """
-# Days that are not complete are looked at as a whole.
+# Days that are not complete are looked at as a whole too.
 _REOPEN = """
 UPDATE agreement_day SET look_at = 'epoch'
 WHERE agreement_id = ANY(%(agreement_ids)s) AND NOT complete AND changes >= 0
@@ -294,7 +297,7 @@ def take_more(after: int, limit: int) -> Query:
 
 
 def more(taken: Iterable[Row]) -> Query:
-    """As `corrected`, of each day that was complete, the PoDs of which more may leave."""
+    """As `corrected`, of each day that was looked at, the PoDs of which more may leave."""
     rows = list(taken)
     return Query(
         _MORE, {"agreement_ids": [row.agreement_id for row in rows], "pod_ids": [row.pod_id for row in rows]}
@@ -307,7 +310,7 @@ def forget_corrections(tx: Transaction, taken: Iterable[Row]) -> None:
 
 
 def forget_more(tx: Transaction, taken: Iterable[Row]) -> None:
-    """The days that were complete have been looked at; the others become due."""
+    """They have been looked at, on each day that was; days that are not complete become due."""
     rows = list(taken)
     tx.write(_REOPEN, agreement_ids=list({row.agreement_id for row in rows}))
     tx.write("DELETE FROM agreement_more WHERE number = ANY(%(numbers)s)", numbers=[row.number for row in rows])
@@ -317,10 +320,17 @@ _CODES = {quantity.value: code for quantity, code in QUANTITY_CODES.items()}
 _NAMES = {"types": [INDIVIDUAL, AGGREGATED], "quantities": list(_CODES), "codes": list(_CODES.values())}
 
 
+_NO_PART = """NOT EXISTS (
+        SELECT FROM delivery_pod dp WHERE dp.delivery_id = d.id AND dp.pod_id = p.id AND dp.parts IS NOT NULL)"""
+
+
 def _sql(*, aggregated: bool, some: bool) -> str:
     standing = _STANDING
     for table in ("r", "dp"):
         standing = standing.replace(f"/* PoDs {table} */", f"{table}.pod_id = ANY(%(pod_ids)s)" if some else "true")
+    # Some are looked at once for each piece of news: what had a part of its day may get more of it.
+    standing = standing.replace("/* whole */", "dp.parts IS NULL" if some else "true")
+    standing = standing.replace("/* all of it */", _NO_PART if some else "true")
     return standing + _DUE_PODS + (_AGGREGATED if aggregated else _INDIVIDUAL) + _QUEUED
 
 
