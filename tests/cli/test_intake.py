@@ -160,7 +160,7 @@ def test_a_bad_line_of_a_pod_is_named_and_the_other_pods_imported(run: Run, tmp_
     file.write_text(f"{HEADER}P2,AT,Linz,Weg,,Mars/Olympus,C1,{SINCE},\nP3,AT,Linz,Weg,,Europe/Vienna,C1,{SINCE},\n")
     ran = run("pods", "import", file)
     assert ran.code == 1
-    assert ran.out == f"{file}: 1 records of 1 PoDs imported; 1 rows rejected: see {file}.rejected.csv.\n"
+    assert ran.out == f"{file}: 1 records of 1 PoDs imported; 1 row rejected: see {file}.rejected.csv.\n"
     assert "2,6,TimeZoneUnknown,'Mars/Olympus' is no IANA time zone," in Path(f"{file}.rejected.csv").read_text()
     with database.begin() as connection:
         assert connection.execute(text("SELECT pod FROM pod WHERE pod LIKE 'P%'")).scalars().all() == ["P1", "P3"]

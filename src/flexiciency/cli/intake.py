@@ -134,7 +134,8 @@ def _say(file: Path, ended: Imported, report: Report) -> None:
 
 
 def _wrong(number: int, report: Report) -> str:
-    return f"{number} rows rejected: see {report.file}" if number else "no row rejected"
+    rows = "row" if number == 1 else "rows"
+    return f"{number} {rows} rejected: see {report.file}" if number else "no row rejected"
 
 
 @contextmanager
