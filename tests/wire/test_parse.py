@@ -122,27 +122,43 @@ def test_text_survives_parsing_and_parsing_again(text: str) -> None:
 
 GROWTH = """
 import os
+from datetime import UTC, datetime
 from pathlib import Path
-from flexiciency.wire.parse import parse
+from flexiciency.errors import GatewayError
+from flexiciency.wire.parse import parse, parse_again
+from flexiciency.wire.trust import TrustAnchors
+from flexiciency.wire.verify import verify
 
-def parse_names(batch):
-    names = (b"<n%d-%d%s/>" % (batch, number, b"x" * 100) for number in range(40_000))
-    assert len(parse(b"<a>" + b"".join(names) + b"</a>")) == 40_000
+def named(batch, count):
+    return b"<a>" + b"".join(b"<n%d-%d%s/>" % (batch, number, b"x" * 100) for number in range(count)) + b"</a>"
+
+def refused(data):
+    try:
+        verify(data, anchors=TrustAnchors([]), now=datetime.now(UTC))
+    except GatewayError:
+        return
+    raise AssertionError
 
 def resident_bytes():
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
-parse_names(0)
+take({first})
 before = resident_bytes()
-for batch in range(1, 10):
-    parse_names(batch)
+for batch in range(1, {batches}):
+    take({other})
 print(resident_bytes() - before)
 """
 
 
-def test_made_up_names_take_no_memory_for_good() -> None:
+@pytest.mark.parametrize(
+    ("take", "count", "batches"), [("parse", 40_000, 10), ("parse_again", 40_000, 10), ("refused", 800, 500)]
+)
+def test_made_up_names_take_no_memory_for_good(take: str, count: int, batches: int) -> None:
     """In a process of its own: what other tests leave behind comes and goes."""
-    ran = subprocess.run([sys.executable, "-c", GROWTH], check=True, stdout=subprocess.PIPE, text=True)
+    told = GROWTH.replace("take(", f"{take}(").format(
+        first=f"named(0, {count})", other=f"named(batch, {count})", batches=batches
+    )
+    ran = subprocess.run([sys.executable, "-c", told], check=True, stdout=subprocess.PIPE, text=True)
     assert int(ran.stdout) < 20_000_000
 
 

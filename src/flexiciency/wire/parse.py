@@ -15,6 +15,8 @@ _PROLOG = re.compile(rb"(?:\xef\xbb\xbf)?(<\?xml\s[^>]*\?>)?(?:[ \t\r\n]++|<!--.
 _ENCODING = re.compile(rb"encoding\s*=\s*[\"']([^\"']*)[\"']")
 _UTF_16_OR_32 = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff", b"<\x00", b"\x00<", b"\x00\x00\x00<")
 _SMALL = 100_000
+_MADE_UP = 1_000_000
+"""Bytes of messages of nobody that a thread parses itself; lxml may keep as many for good, as their names."""
 _LIBXML2_TOO_DEEP = "Excessive depth"
 _LIBXML2_LIMIT = "Resource limit exceeded"
 
@@ -45,7 +47,7 @@ def parse(data: bytes, limits: Limits = DEFAULT) -> etree._Element:
         raise MessageTooLarge(f"The message has {len(data):,} bytes; at most {limits.message_bytes:,} are taken.")
     _check_markup(data, limits)
     prolog_end = _check_prolog(data)
-    root = _parse(data) if len(data) <= _SMALL else _parse_apart(data)
+    root = _parse_safely(data)
     if data.find(b"<?", prolog_end) >= 0 and _has_instruction(root):
         raise ForbiddenXml("The document has a processing instruction; send it without.")
     _check_shape(root, data, limits)
@@ -54,7 +56,12 @@ def parse(data: bytes, limits: Limits = DEFAULT) -> etree._Element:
 
 def parse_again(canonical: bytes) -> etree._Element:
     """The root element of canonical bytes that were made from a message `parse` has accepted."""
-    return _parse(canonical)
+    return _parse_safely(canonical)
+
+
+def count_refused(data: bytes) -> None:
+    """Say that a message that this thread has parsed was of nobody known, so that its names do not add up."""
+    _own.refused += len(data)
 
 
 def parse_trusted_file(path: Path) -> etree._ElementTree:
@@ -94,9 +101,14 @@ class _PerThread(threading.local):
             huge_tree=False,
             collect_ids=False,
         )
+        self.refused = 0
 
 
 _own = _PerThread()
+
+
+def _parse_safely(data: bytes) -> etree._Element:
+    return _parse(data) if len(data) <= _SMALL and _own.refused <= _MADE_UP else _parse_apart(data)
 
 
 def _parse(data: bytes) -> etree._Element:
@@ -114,7 +126,7 @@ def _parse(data: bytes) -> etree._Element:
 def _parse_apart(data: bytes) -> etree._Element:
     """In a thread of its own: lxml keeps every name it meets for as long as the thread lives.
 
-    Anyone may send 50 MB of made-up names; a worker would hold them for good.
+    Anyone may send 50 MB of made-up names, or 50 kB a thousand times; a worker would hold them for good.
     """
     with ThreadPoolExecutor(max_workers=1) as thread:
         return thread.submit(_parse, data).result()

@@ -18,7 +18,7 @@ from flexiciency.wire import names
 from flexiciency.wire.addressing import Addressing, read_addressing
 from flexiciency.wire.keys import check_value
 from flexiciency.wire.memory import give_back
-from flexiciency.wire.parse import DEFAULT, Limits, parse, parse_again
+from flexiciency.wire.parse import DEFAULT, Limits, count_refused, parse, parse_again
 from flexiciency.wire.signature import Canonical, Signature, from_base64, read_signature
 from flexiciency.wire.structure import Structure, read_structure
 from flexiciency.wire.timestamp import check_timestamp, read_timestamp
@@ -94,6 +94,14 @@ def verify_signature(
     data: bytes, *, anchors: TrustAnchors, now: datetime, limits: Limits = DEFAULT, policy: Policy = Policy()
 ) -> Verified:
     """All of `verify` but `check_fresh`, which must follow: a stale message's sender can be told in a signed fault."""
+    try:
+        return _signed(data, anchors, now, limits, policy)
+    except GatewayError:
+        count_refused(data)
+        raise
+
+
+def _signed(data: bytes, anchors: TrustAnchors, now: datetime, limits: Limits, policy: Policy) -> Verified:
     structure = read_structure(parse(data, limits))
     addressing = read_addressing(structure.headers, require_from=policy.require_from)
     signature = read_signature(structure)
