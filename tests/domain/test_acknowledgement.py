@@ -1,3 +1,4 @@
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -82,6 +83,15 @@ def test_a_later_ok_of_the_same_range_replaces_the_ko() -> None:
 def test_the_reason_is_of_the_last_ko_that_stands() -> None:
     said = [ko(part(0, 6), "A"), ko(part(6, 12), "B"), ok(part(6, 12))]
     assert standing([part(0, 24)], said).reason_code == "A"
+
+
+def test_thousands_of_statements_by_turns_ok_and_ko_take_no_time() -> None:
+    minutes = [(ORIGIN + timedelta(minutes=one), ORIGIN + timedelta(minutes=one + 1)) for one in range(16_000)]
+    said = [ok(one) if number % 2 else ko(one) for number, one in enumerate(minutes)]
+    begun = time.process_time()
+    found = standing([(minutes[0][0], minutes[-1][1])], said)
+    assert time.process_time() - begun < 1
+    assert (found.accepted, found.refused, found.open) == (minutes[1::2], minutes[::2], [])
 
 
 @pytest.mark.parametrize(

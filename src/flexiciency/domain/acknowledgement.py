@@ -7,13 +7,18 @@ Of each value the latest statement counts, by the time at which it was so and th
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from datetime import datetime
 
-from flexiciency.domain.periods import Part, common, without
+import numpy as np
+from numpy.typing import NDArray
+
+from flexiciency.domain.periods import Part, common
 from flexiciency.domain.values import union
 
 OK, KO, PARTLY = "OK", "KO", "Partly"
 """Of a PoD or aggregate: all OK, all KO, or some of it refused or not spoken of."""
+_NOT_SENT, _OPEN = -2, -1
+"""In place of the number of the statement that counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +51,27 @@ class Standing:
 
 def standing(sent: Sequence[Part], statements: Sequence[Statement]) -> Standing:
     """What stands of the parts sent, each value being a part's or wholly outside; the later of `statements` counts."""
-    accepted: list[Part] = []
-    refused: list[Part] = []
-    for is_ok, run in groupby(statements, key=lambda one: one.accepted):
-        of_it = _spoken_of(sent, run)
-        accepted, refused = without(accepted, of_it), without(refused, of_it)
-        if is_ok:
-            accepted = union([*accepted, *of_it])
-        else:
-            refused = union([*refused, *of_it])
-    codes = (s.reason_code for s in reversed(statements) if not s.accepted and common(_spoken_of(sent, [s]), refused))
-    return Standing(accepted, refused, without(sent, union([*accepted, *refused])), next(codes, None))
+    periods = [one.period for one in statements if one.period is not None]
+    edges = sorted({instant for part in (*sent, *periods) for instant in part})
+    place = {instant: number for number, instant in enumerate(edges)}
+    latest = np.full(max(len(edges) - 1, 0), _NOT_SENT)
+    for start, end in sent:
+        latest[place[start] : place[end]] = _OPEN
+    of_sent = latest == _OPEN
+    for number, one in enumerate(statements):
+        between = slice(None) if one.period is None else slice(place[one.period[0]], place[one.period[1]])
+        latest[between][of_sent[between]] = number
+    is_ok = np.array([one.accepted for one in statements], dtype=np.bool_)
+    spoken_of = latest >= 0
+    accepted = spoken_of.copy()
+    accepted[spoken_of] = is_ok[latest[spoken_of]]
+    refused = spoken_of & ~accepted
+    code = statements[latest[refused].max()].reason_code if refused.any() else None
+    return Standing(_parts(edges, accepted), _parts(edges, refused), _parts(edges, latest == _OPEN), code)
+
+
+def _parts(edges: list[datetime], which: NDArray[np.bool_]) -> list[Part]:
+    return union((edges[number], edges[number + 1]) for number in np.flatnonzero(which).tolist())
 
 
 def state(statuses: Collection[str | None]) -> str:
