@@ -303,6 +303,19 @@ def test_a_wrong_value_is_refused_by_pod_and_place(usual: bytes, wrong: bytes, r
         assert refused.value.path.endswith("/Value[3]")
 
 
+@pytest.mark.parametrize("encoding", Encoding)
+@pytest.mark.parametrize("usual", [b"2024-12-31T23:00:00Z", b"2025-01-01T23:00:00Z"])
+def test_the_end_of_the_last_day_of_the_calendar_is_refused_wherever_it_stands(
+    usual: bytes, encoding: Encoding
+) -> None:
+    xml = written(replace(HEADER, encoding=encoding), [series([1])], PUSH)
+    places = [found.start() for found in re.finditer(usual, xml)]
+    assert places
+    for at in places:
+        with pytest.raises(ValuesInvalid, match="9999-12-31T24:00:00Z is after the last day of the calendar"):
+            read(xml[:at] + b"9999-12-31T24:00:00Z" + xml[at + len(usual) :])
+
+
 @pytest.mark.parametrize("by_element", [False, True])
 def test_a_value_before_the_period_is_refused(*, by_element: bool) -> None:
     late = replace(HEADER, period_start=START + timedelta(milliseconds=1))

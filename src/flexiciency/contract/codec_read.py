@@ -86,7 +86,7 @@ def _scanned(columns: Columns | CompactColumns, header: ValuesHeader, path: str)
 
 def _attributes(found: etree._Element, kind: Kind, path: str) -> dict[str, Any]:
     """What both objects have in their header, by the names of `ValuesHeader`."""
-    start, end = (_instant(limit.text or "") for limit in _child(found, "Period"))
+    start, end = (_instant(limit.text or "", f"{path}/Period") for limit in _child(found, "Period"))
     quantity, unit = Quantity(_text(found, "Quantity")), _text(found, "Unit")
     if unit != quantity.unit:
         raise ValuesInvalid(f"{quantity} is in {quantity.unit}, not {unit}", path=f"{path}/Unit")
@@ -151,7 +151,7 @@ def _compact_series(columns: CompactColumns, header: ValuesHeader, path: str) ->
         )
     series = Series(
         pod=pod,
-        start=_instant(columns.start),
+        start=_instant(columns.start, f"{path}/Start"),
         step=TimeStep(columns.step),
         values=values,
         qualities=qualities if qualities.any() else None,
@@ -176,7 +176,7 @@ def _thousandths(pod: str, texts: str, kind: Kind, path: str) -> NDArray[np.int3
 
 def _seconds(named: str, stamps: Sequence[str], path: str) -> NDArray[np.int64]:
     """Seconds since 1970 UTC of timestamps; ValuesInvalid for one that is not at a full second."""
-    instants = [_instant(stamp) for stamp in stamps]
+    instants = [_instant(stamp, f"{path}/Value[{row}]") for row, stamp in enumerate(stamps, 1)]
     for row, instant in enumerate(instants, 1):
         if instant.microsecond:
             place = f"{path}/Value[{row}]"
@@ -184,12 +184,15 @@ def _seconds(named: str, stamps: Sequence[str], path: str) -> NDArray[np.int64]:
     return np.array([epoch(instant) for instant in instants], dtype=np.int64)
 
 
-def _instant(text: str) -> datetime:
-    """UTC datetime of a com:Timestamp. xs:dateTime allows 24:00:00, the next day's 00:00:00."""
+def _instant(text: str, path: str) -> datetime:
+    """UTC datetime of a com:Timestamp. xs:dateTime allows 24:00:00, the next day's 00:00:00. Raises ValuesInvalid."""
     stamp = text.strip()
-    if stamp[11:13] == "24":
+    if stamp[11:13] != "24":
+        return datetime.fromisoformat(stamp)
+    try:
         return datetime.fromisoformat(f"{stamp[:11]}00{stamp[13:]}") + timedelta(days=1)
-    return datetime.fromisoformat(stamp)
+    except OverflowError:
+        raise ValuesInvalid(f"{stamp} is after the last day of the calendar", path=path) from None
 
 
 def _child(parent: etree._Element, name: str) -> etree._Element:
