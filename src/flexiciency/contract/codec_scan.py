@@ -77,7 +77,7 @@ class CompactColumns:
 
 
 def parts_of(canonical: bytes, p: bytes, kind: Kind) -> Iterator[Part]:
-    """The parts in order. UnusualFormError unless nothing but them stands between the first and the object's end.
+    """The parts in order. UnusualFormError unless nothing but them stands between the header and the object's end.
 
     `p` is the prefix with its colon.
     """
@@ -86,12 +86,14 @@ def parts_of(canonical: bytes, p: bytes, kind: Kind) -> Iterator[Part]:
     start = re.compile(b"<%b%b><%b%b>([^<&]+)</%b%b>%b<%bSeries>" % (p, item, p, name, p, name, count, p))
     end = b"</%bSeries></%b%b>" % (p, p, item)
     position = canonical.find(b"<%b%b>" % (p, item))
-    while position >= 0 and (found := start.match(canonical, position)):
+    # One before it may have another prefix.
+    require(position >= 0 and canonical.endswith(b"</%bVersion>" % p, 0, position))
+    while found := start.match(canonical, position):
         stop = canonical.find(end, found.end())
         require(stop > found.end())
         yield Part(found[1].decode(), int(found[2] or 1), found.end(), stop)
         position = stop + len(end)
-    require(canonical.startswith(b"</%b%b>" % (p, kind.element.encode()), max(position, 0)))
+    require(canonical.startswith(b"</%b%b>" % (p, kind.element.encode()), position))
 
 
 def batches(parts: Iterator[Part]) -> Iterator[list[Part]]:
