@@ -1,6 +1,7 @@
 """Values under an agreement from the command line, against a gateway over HTTP: seen, kept, drawn, acknowledged."""
 
 import csv
+import resource
 import sys
 from collections.abc import Iterator
 from decimal import Decimal
@@ -135,6 +136,28 @@ def test_a_file_that_cannot_be_written_is_named_and_nothing_is_acknowledged(
     ran = player(agreement, *DAY, *CURVES, "--csv", tmp_path / "nowhere" / "values.csv")
     assert ran.refusal == "FileInvalid"
     assert "nowhere/values.csv cannot be written" in ran.err
+
+
+@pytest.fixture
+def full_disk() -> Iterator[None]:
+    """No file can have more than 100 bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.usefixtures("full_disk")
+@pytest.mark.parametrize("option", ["--csv", "--parquet", "--plot"])
+def test_a_file_that_cannot_be_written_whole_is_named_and_not_deleted(
+    option: str, player: Run, agreement: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "values"
+    file.touch()
+    ran = player(agreement, *DAY, *CURVES, option, file)
+    assert ran.refusal == "FileInvalid"
+    assert f"{file} cannot be written" in ran.err
+    assert file.exists()
 
 
 @pytest.mark.parametrize(

@@ -188,4 +188,5 @@ def _write_parquet(message: Message, file: Path) -> None:
     table = message.to_arrow()
     from pyarrow import parquet  # noqa: PLC0415  an extra
 
-    parquet.write_table(table, file)
+    with file.open("wb") as opened:  # given a path, it would delete what it cannot write
+        parquet.write_table(table, opened)
