@@ -71,7 +71,7 @@ def import_files(  # noqa: PLR0913, PLR0917  options of one command
         for file in files:
             report = Report(rejected or file.with_name(f"{file.name}.rejected.csv"))
             with OpenedFile(file) as opened:
-                ended = _import(base, FileSource(opened, options, kind), report, again=again)
+                ended = _import(base, opened, FileSource(opened, options, kind), report, again=again)
             _say(file, ended, report)
             found += ended.row.rejected
     raise typer.Exit(1 if found else 0)
@@ -102,24 +102,26 @@ def import_pod_file(
     report = Report(rejected or file.with_name(f"{file.name}.rejected.csv"))
     with opening.database() as base, OpenedFile(file) as opened:
         source = PodFile(opened, delimiter)
-        with _progress_bar(file.name, source.size) as bar:
+        with _progress_bar(file.name, opened.size) as bar:
             ended = import_pods(
                 base,
                 source,
                 report,
                 lambda tx, concerned: settle(tx, concerned, datetime.now(UTC)),
-                lambda: bar.update(bar.task_ids[0], completed=source.done),
+                lambda: bar.update(bar.task_ids[0], completed=opened.done),
             )
     done(f"{file}: {ended.records} records of {ended.pods} PoDs imported; {_wrong(ended.rejected, report)}.")
     raise typer.Exit(1 if ended.rejected else 0)
 
 
-def _import(database: Database, source: FileSource, report: Report, *, again: bool) -> Imported:
-    with _progress_bar(source.named.name, source.size) as bar:
+def _import(
+    database: Database, opened: OpenedFile, source: FileSource, report: Report, *, again: bool
+) -> Imported:  # fmt: skip
+    with _progress_bar(source.named.name, opened.size) as bar:
 
         def watch(row: Row) -> None:
             days = row.new + row.corrected + row.known
-            bar.update(bar.task_ids[0], completed=source.done, count=f"{days:,} days, {row.rejected:,} rejected")
+            bar.update(bar.task_ids[0], completed=opened.done, count=f"{days:,} days, {row.rejected:,} rejected")
 
         return import_values(database, source, report, watch, again=again)
 

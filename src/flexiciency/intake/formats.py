@@ -43,16 +43,6 @@ class FileSource:
         """Raises FileChanged."""
         self._opened.check()
 
-    @property
-    def done(self) -> int:
-        """Bytes read so far."""
-        return self._opened.done
-
-    @property
-    def size(self) -> int:
-        """Bytes there are."""
-        return self._opened.size
-
 
 def recognised(opened: OpenedFile) -> Format:
     """The format of a file by its first bytes. Raises FileInvalid for an empty file."""

@@ -48,16 +48,6 @@ class PodFile:
         """Raises FileChanged."""
         self._opened.check()
 
-    @property
-    def done(self) -> int:
-        """Bytes read so far."""
-        return self._opened.done
-
-    @property
-    def size(self) -> int:
-        """Bytes there are."""
-        return self._opened.size
-
 
 _Row = tuple[int, _Cells, dict[str, int]] | RejectedPod
 """Line, cells by column, and where each column is."""
