@@ -12,6 +12,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from flexiciency.domain.values import union
+
 Span = tuple[int, int]
 
 
@@ -120,7 +122,7 @@ def _weigh(edges: Sequence[int], first: int, facts: Facts, codes: NDArray[np.int
             codes[_shifted(_inside(edges, span), first, len(codes))] = _SENT
         return
     available = np.zeros(len(codes), dtype=np.bool_)
-    for span in _joined(facts.blocks):
+    for span in union((block.start, block.end) for block in facts.blocks):
         available[_shifted(_inside(edges, span), first, len(codes))] = True
     for block in facts.blocks:
         at = _shifted(_touched(edges, (block.start, block.end)), first, len(codes))
@@ -132,20 +134,6 @@ def _weigh(edges: Sequence[int], first: int, facts: Facts, codes: NDArray[np.int
         may_leave[_shifted(_inside(edges, span), first, len(codes))] = True
     codes[may_leave] = np.where(available, _SENT, _AVAILABLE)[may_leave]
     needed[~may_leave] = 0
-
-
-def _joined(blocks: Sequence[Block]) -> Iterator[Span]:
-    """Stretches of blocks that follow each other."""
-    start = end = None
-    for block in sorted(blocks, key=lambda one: one.start):
-        if start is None or end is None or block.start > end:
-            if start is not None and end is not None:
-                yield start, end
-            start, end = block.start, block.end
-        else:
-            end = max(end, block.end)
-    if start is not None and end is not None:
-        yield start, end
 
 
 def _gaps(edges: Sequence[int], first: int, codes: NDArray[np.int8], source: str) -> Iterator[Gap]:

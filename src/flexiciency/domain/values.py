@@ -8,12 +8,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import groupby
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
 from flexiciency.contract.series import Quantity, Series, TimeStep, epoch
+
+Moment = TypeVar("Moment", datetime, int)
+"""An instant, as such or in seconds since 1970 UTC."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,9 +62,9 @@ def steps_in_day(day: date, zone: str, step: TimeStep) -> int:
     return int((end - start).total_seconds()) // step.seconds
 
 
-def union(parts: Iterable[tuple[datetime, datetime]]) -> list[tuple[datetime, datetime]]:
+def union(parts: Iterable[tuple[Moment, Moment]]) -> list[tuple[Moment, Moment]]:
     """What the parts [start, end) cover together, in order and apart."""
-    apart: list[tuple[datetime, datetime]] = []
+    apart: list[tuple[Moment, Moment]] = []
     for start, end in sorted(parts):
         if apart and start <= apart[-1][1]:
             apart[-1] = apart[-1][0], max(apart[-1][1], end)
