@@ -78,20 +78,26 @@ ORDER BY p.pod
 _PODS = "SELECT id FROM pod WHERE pod = ANY(%(pods)s)"
 
 
-def _of_pods(sql: str, column: str) -> str:
-    """For some PoDs of an agreement, which are looked up by index however many it has; else for all."""
-    return sql.replace("/* PoDs */", f"{column} = ANY(%(pods)s)")
+class _Statements(NamedTuple):
+    """For all PoDs of an agreement, or for some, which are looked up by index however many it has."""
+
+    lock_consents: str
+    released: str
+    released_up_to: str
+    permitted: str
+
+    @classmethod
+    def where(cls, released: str, blocks: str) -> "_Statements":
+        """With a condition on rows of `releasable`, and one on those with their blocks."""
+        return cls(
+            _LOCK_CONSENTS.replace(_PLACE, released), _RELEASED.replace(_PLACE, blocks),
+            _RELEASED_UP_TO.replace(_PLACE, blocks), _PERMITTED.replace(_PLACE, released),
+        )  # fmt: skip
 
 
-def _of_all(sql: str) -> str:
-    return sql.replace("/* PoDs */", "true")
-
-
-_OF_ALL = _of_all(_LOCK_CONSENTS), _of_all(_RELEASED), _of_all(_RELEASED_UP_TO), _of_all(_PERMITTED)
-_OF_PODS = (
-    _of_pods(_LOCK_CONSENTS, "r.pod_id"), _of_pods(_RELEASED, "v.pod_id"), _of_pods(_RELEASED_UP_TO, "v.pod_id"),
-    _of_pods(_PERMITTED, "r.pod_id"),
-)  # fmt: skip
+_PLACE = "/* PoDs */"
+_OF_ALL = _Statements.where("true", "true")
+_OF_PODS = _Statements.where("r.pod_id = ANY(%(pods)s)", "v.pod_id = ANY(%(pods)s)")
 
 LONGEST_DAY = timedelta(hours=25)
 """What a day may have been in a zone that the PoD is no longer in."""
@@ -133,16 +139,15 @@ def release(tx: Transaction, asked: Asked, released: Released | None = None) -> 
 
     The consents stay locked against revocation until it ends. Rows are fetched in portions, so memory is flat.
     """
-    _, latest, up_to, _ = _OF_ALL if asked.pods is None else _OF_PODS
+    statements = _statements(asked)
+    blocks = statements.released if asked.up_to is None else statements.released_up_to
     values = _locked(tx, asked)
     with tx.driver.cursor(f"release_{id(asked)}", row_factory=namedtuple_row) as cursor:
         cursor.itersize = 2000
         # All rows are fetched: a plan for the first few looked through every block for each PoD of a large agreement.
         tx.driver.execute("SET LOCAL cursor_tuple_fraction = 1")
         tx.driver.execute(f"SET LOCAL ROLE {ROLE}")
-        cursor.execute(
-            latest if asked.up_to is None else up_to, values, binary=True
-        )  # rights are checked here, not when rows are fetched
+        cursor.execute(blocks, values, binary=True)  # rights are checked here, not when rows are fetched
         tx.driver.execute("RESET ROLE")
         rows = cursor if asked.up_to is None else _highest(cursor)
         yield from joined(_apart(block for stored in _whole(rows, released) for block in _blocks(stored, asked)))
@@ -153,8 +158,7 @@ def permitted(tx: Transaction, asked: Asked) -> dict[str, set[str]] | None:
 
     None when of any PoD a part may leave, or all by several consents one after the other.
     """
-    _, _, _, sql = _OF_ALL if asked.pods is None else _OF_PODS
-    (rows,) = tx.read(Query(sql, _locked(tx, asked)))
+    (rows,) = tx.read(Query(_statements(asked).permitted, _locked(tx, asked)))
     found = {}
     for pod, of_pod in groupby(rows, key=lambda row: row.pod):
         parts = list(of_pod)
@@ -164,15 +168,19 @@ def permitted(tx: Transaction, asked: Asked) -> dict[str, set[str]] | None:
     return found
 
 
+def _statements(asked: Asked) -> _Statements:
+    return _OF_ALL if asked.pods is None else _OF_PODS
+
+
 def _locked(tx: Transaction, asked: Asked) -> dict[str, Any]:
     """The values of the statements, once agreement and consents are locked."""
-    lock_consents, *_ = _OF_ALL if asked.pods is None else _OF_PODS
     of_agreement = {
         "agreement_id": asked.agreement_id,
         "period": TimestamptzRange(asked.start, asked.end),
         "pods": _pod_ids(tx, asked.pods or ()),
     }
-    _, locked = tx.read(Query(_LOCK_AGREEMENT, of_agreement), Query(lock_consents, of_agreement))
+    lock_consents = Query(_statements(asked).lock_consents, of_agreement)
+    _, locked = tx.read(Query(_LOCK_AGREEMENT, of_agreement), lock_consents)
     return of_agreement | {
         "consents": list({row.consent_id for row in locked}),
         "time_zone": asked.time_zone,
