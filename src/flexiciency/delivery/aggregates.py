@@ -56,6 +56,19 @@ class Wanted:
     all_or_nothing: bool
     everywhere: bool = False
 
+    @property
+    def groups(self) -> dict[str, str]:
+        """By PoD the AggregationId of its group."""
+        return {
+            one.pod: aggregation_id(self.level, Place(one.country, one.city, one.street), self.agreement_id)
+            for one in self.members
+        }
+
+    @property
+    def span(self) -> tuple[datetime, datetime]:
+        """What the agreement covers of any member, however long the period asked for is; there must be one."""
+        return min(one.since for one in self.members), max(one.until for one in self.members)
+
 
 @dataclass(frozen=True, slots=True)
 class _Part:
@@ -76,8 +89,9 @@ def aggregates_object(
     if not wanted.members:
         return None
     aggregates.lock(tx, wanted.requester_id)
-    released = Released()
-    parts = _allowed(tx, wanted, _parts(wanted, _aggregated(tx, wanted, released)), released)
+    released, bounds = Released(), edges(*wanted.span, wanted.members[0].time_zone, wanted.step)
+    found = _aggregated(tx, wanted, bounds[:-1], released)
+    parts = _allowed(tx, wanted, _parts(wanted, found, bounds), released)
     if not parts:
         return None
     header = AggregatesHeader(
@@ -101,19 +115,9 @@ def aggregates_object(
     )
 
 
-def _edges(wanted: Wanted) -> NDArray[np.int64]:
-    """Of what the agreement covers, however long the period asked for is."""
-    since, until = min(one.since for one in wanted.members), max(one.until for one in wanted.members)
-    return edges(since, until, wanted.members[0].time_zone, wanted.step)
-
-
-def _aggregated(tx: Transaction, wanted: Wanted, found: Released) -> list[Aggregate]:
+def _aggregated(tx: Transaction, wanted: Wanted, grid: NDArray[np.int64], found: Released) -> list[Aggregate]:
     """Every group of the members, of the values that may leave."""
-    group_of = {
-        one.pod: aggregation_id(wanted.level, Place(one.country, one.city, one.street), wanted.agreement_id)
-        for one in wanted.members
-    }
-    zone, grid = wanted.members[0].time_zone, _edges(wanted)[:-1]
+    group_of, zone = wanted.groups, wanted.members[0].time_zone
     day = _local_day(wanted, zone)
     asked = Asked(
         wanted.agreement_id, wanted.quantity, wanted.step, wanted.start, wanted.end, tuple(group_of), zone, day
@@ -130,8 +134,7 @@ def _local_day(wanted: Wanted, zone: str) -> date | None:
     return day if (wanted.start, wanted.end) == local_day(day, zone) else None
 
 
-def _parts(wanted: Wanted, found: list[Aggregate]) -> Iterator[_Part]:
-    bounds = _edges(wanted)
+def _parts(wanted: Wanted, found: list[Aggregate], bounds: NDArray[np.int64]) -> Iterator[_Part]:
     for one in found:
         stretches = runs(one, bounds)
         series = [_series(wanted.step, one, rows, start) for rows, start, _ in stretches]

@@ -9,7 +9,6 @@ from flexiciency.contract.series import Encoding, Quantity, TimeStep
 from flexiciency.delivery.aggregates import GroupRefused, Wanted, aggregates_object
 from flexiciency.delivery.build import wrapped
 from flexiciency.delivery.built import Built
-from flexiciency.domain.aggregation import Place, aggregation_id
 from flexiciency.domain.portions import Caps
 from flexiciency.domain.provision import AGGREGATED
 from flexiciency.errors import StateConflict, ValuesInvalid
@@ -103,13 +102,10 @@ def _members(call: Call, agreement: Row, selection: Any) -> list[Row]:
 
 def _must_fit(wanted: Wanted, caps: Caps) -> None:
     """Raises AnswerTooLarge when the groups have more values in what the agreement covers than one message holds."""
-    groups = {
-        aggregation_id(wanted.level, Place(one.country, one.city, one.street), wanted.agreement_id)
-        for one in wanted.members
-    }
-    if groups:
-        span = max(one.until for one in wanted.members) - min(one.since for one in wanted.members)
-        aggregates_must_fit(len(groups), span.total_seconds(), wanted.step, caps, _SELECTION)
+    if wanted.members:
+        since, until = wanted.span
+        groups = len(set(wanted.groups.values()))
+        aggregates_must_fit(groups, (until - since).total_seconds(), wanted.step, caps, _SELECTION)
 
 
 def _built(call: Call, wanted: Wanted, selection: Any) -> Built:
