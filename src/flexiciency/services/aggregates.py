@@ -7,7 +7,6 @@ from typing import Any
 from flexiciency.contract.ids import new_id
 from flexiciency.contract.series import Encoding, Quantity, TimeStep
 from flexiciency.delivery.aggregates import GroupRefused, Wanted, aggregates_object
-from flexiciency.delivery.build import wrapped
 from flexiciency.delivery.built import Built
 from flexiciency.domain.portions import Caps
 from flexiciency.domain.provision import AGGREGATED
@@ -15,11 +14,11 @@ from flexiciency.errors import StateConflict, ValuesInvalid
 from flexiciency.services.agreement import own_agreement
 from flexiciency.services.answer_size import aggregates_must_fit
 from flexiciency.services.exchange import transaction_of
-from flexiciency.services.provision import B2BO, must_be_of, must_be_served
+from flexiciency.services.provision import answered, must_be_of, must_be_served, must_not_be_empty
 from flexiciency.soap.endpoint import Call
-from flexiciency.store import aggregates, deliveries
+from flexiciency.store import aggregates
 from flexiciency.store.aggregates import EVERYWHERE, Localization
-from flexiciency.store.deliveries import Cause
+from flexiciency.store.deliveries import Cause, Values
 from flexiciency.store.transaction import Row
 
 _SELECTION = "RequestAggregatedDataValues/AggregatedDataSelection"
@@ -33,7 +32,7 @@ def request_values(minimum: int, caps: Caps, call: Call, message: Any) -> Iterat
     Raises ReferenceUnknown, ValuesInvalid for an empty period or one too long, StateConflict when nothing may leave, a
     group may not, or what is asked for is not what was agreed, AnswerTooLarge for more than `caps`.
     """
-    selection, tx = message.AggregatedDataSelection, transaction_of(call)
+    selection = message.AggregatedDataSelection
     agreement = own_agreement(call, message.AgreementId)
     must_be_of(agreement, AGGREGATED, call)
     _must_be_agreed(agreement, selection)
@@ -46,15 +45,8 @@ def request_values(minimum: int, caps: Caps, call: Call, message: Any) -> Iterat
         everywhere=_place(selection) == EVERYWHERE,
     )  # fmt: skip
     _must_fit(wanted, caps)
-    built = _built(call, wanted, selection)
-    name = "b2bo:RequestAggregatedDataValuesResponse"
-    yield from wrapped(f"<{name} {B2BO}>".encode(), built.chunks, f"</{name}>".encode())
-    deliveries.store_answered(
-        tx, recipient_id=call.speaker.id, operation=call.operation.name, object_id=built.object_id,
-        what=deliveries.Values(agreement.id, start, end, cause=Cause.ANSWERED, step=wanted.step), sent=built.sent,
-        now=call.now,
-        relates_to=call.message.addressing.message_id,
-    )  # fmt: skip
+    values = Values(agreement.id, start, end, cause=Cause.ANSWERED, step=wanted.step)
+    yield from answered(call, _built(call, wanted, selection), values)
 
 
 def _must_be_agreed(agreement: Row, selection: Any) -> None:
@@ -70,8 +62,7 @@ def _must_be_agreed(agreement: Row, selection: Any) -> None:
                 path=f"{_SELECTION}/{element}",
             )
     must_be_served(agreement, selection, _SELECTION)
-    if selection.Period.End <= selection.Period.Start:
-        raise ValuesInvalid("Period/End must be later than Period/Start.", path=f"{_SELECTION}/Period/End")
+    must_not_be_empty(selection.Period.Start, selection.Period.End, f"{_SELECTION}/Period/End")
 
 
 def _place(selection: Any) -> Localization:

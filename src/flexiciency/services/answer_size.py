@@ -20,7 +20,7 @@ def must_fit(tx: Transaction, asked: Asked, caps: Caps, path: str) -> None:
     if not covered.pods or fits(caps, covered.pods, most):
         return
     days = ceil(caps.values * step / _DAY) + covered.pods
-    found = estimate.stored(asked.agreement_id, asked.quantity.value, asked.start, asked.end, asked.pods, days)
+    found = estimate.stored(asked.agreement_id, asked.quantity, asked.start, asked.end, asked.pods, days)
     ((stored,),) = tx.look_up(found)
     # A day of 25 hours may be among those of each PoD.
     if not fits(caps, stored.pods, min(most, (stored.days * _DAY + stored.pods * _HOUR) // step)):

@@ -21,6 +21,7 @@ from flexiciency.domain.reasons import Reason, ReasonCode, reason
 from flexiciency.errors import ValuesInvalid
 from flexiciency.services.agreement import own_agreement
 from flexiciency.services.exchange import transaction_of
+from flexiciency.services.provision import must_not_be_empty
 from flexiciency.services.replies import B2B, reason_of
 from flexiciency.soap.endpoint import Call
 from flexiciency.store import gaps
@@ -103,15 +104,9 @@ def each(tx: Transaction, asked: Asked, path: str | None) -> Iterator[tuple[Row,
         yield row, counted(grids[row.time_zone], one)
 
 
-def must_not_be_empty(asked: Asked, path: str | None) -> None:
-    """Raises ValuesInvalid at `path` for a period that is."""
-    if asked.end <= asked.start:
-        raise ValuesInvalid("Period/End must be later than Period/Start.", path=path)
-
-
 def _covered(tx: Transaction, asked: Asked, path: str | None) -> list[Row]:
     """PoDs of the agreement, with what of the period is covered and over. Raises ValuesInvalid."""
-    must_not_be_empty(asked, path)
+    must_not_be_empty(asked.start, asked.end, path)
     of_agreement = asked.agreement.id, asked.start, asked.until, asked.pods
     ((size,),) = tx.look_up(gaps.size(*of_agreement))
     if size.days > MOST_POD_DAYS or (size.longest or LONGEST) > LONGEST:

@@ -1,7 +1,7 @@
 """RequestMissingValues (D2.3, 2.6; +): what was not delivered, was refused or not acknowledged is sent once more."""
 
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -15,7 +15,8 @@ from flexiciency.domain.values import local_day
 from flexiciency.errors import ReferenceUnknown, StateConflict
 from flexiciency.services.agreement import own_agreement
 from flexiciency.services.exchange import transaction_of
-from flexiciency.services.gaps import Asked, each, must_not_be_empty
+from flexiciency.services.gaps import Asked, each
+from flexiciency.services.provision import must_not_be_empty
 from flexiciency.services.replies import B2B, receipt
 from flexiciency.soap.endpoint import Call
 from flexiciency.store import agreements, gaps
@@ -56,7 +57,7 @@ def _must_be_of(agreement: Row, pods: tuple[str, ...] | None, path: str) -> None
 
 def _days(tx: Transaction, asked: Asked, path: str) -> dict[_Day, tuple[str, ...] | None]:
     """The days on which something is to be sent, and the PoDs: None for the aggregates of all in that zone."""
-    must_not_be_empty(asked, path)
+    must_not_be_empty(asked.start, asked.end, path)
     (on_the_way,) = tx.look_up(gaps.waiting(asked.agreement.id, asked.start, asked.end))
     wanted: dict[_Day, set[str]] = {}
     for row, counted in each(tx, asked, path):
@@ -83,13 +84,8 @@ def _waiting(on_the_way: list[Row], day: _Day, pods: set[str]) -> set[str]:
 
 
 def _of_gap(gap: Gap, zone: str) -> Iterator[_Day]:
-    return _local_days(instant_of(gap.start), instant_of(gap.end), zone)
-
-
-def _local_days(start: datetime, end: datetime, zone: str) -> Iterator[_Day]:
-    """Local days that [start, end) touches."""
-    last = (end - timedelta(seconds=1)).astimezone(ZoneInfo(zone)).date()
-    day = start.astimezone(ZoneInfo(zone)).date()
+    """Local days that it touches."""
+    day, last = (instant_of(second).astimezone(ZoneInfo(zone)).date() for second in (gap.start, gap.end - 1))
     while day <= last:
         yield day, zone
         day += timedelta(days=1)

@@ -1,12 +1,14 @@
 """Service provision (D2.3, 2.6): values on request, the status of a message."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from flexiciency import __version__
 from flexiciency.contract.ids import new_id
 from flexiciency.contract.series import Encoding, Quantity, TimeStep
 from flexiciency.delivery.build import values_object, wrapped
+from flexiciency.delivery.built import Built
 from flexiciency.domain.portions import Caps
 from flexiciency.domain.provision import INDIVIDUAL
 from flexiciency.domain.resampling import divides, multiples
@@ -17,12 +19,12 @@ from flexiciency.services.exchange import transaction_of
 from flexiciency.services.replies import B2B, seconds
 from flexiciency.soap.endpoint import Call
 from flexiciency.store import agreements, deliveries
-from flexiciency.store.deliveries import Cause
+from flexiciency.store.deliveries import Cause, Values
 from flexiciency.store.release import Asked
 from flexiciency.store.transaction import Row, Transaction
 from flexiciency.store.values import STEPS
 
-B2BO = 'xmlns:b2bo="urn:flexiciency:b2b-operations:1"'
+_B2BO = 'xmlns:b2bo="urn:flexiciency:b2b-operations:1"'
 
 
 def ping(call: Call, _message: Any = None) -> Any:
@@ -41,31 +43,35 @@ def request_values(caps: Caps, call: Call, message: Any) -> Iterator[bytes]:
     must_be_of(agreement, INDIVIDUAL, call)
     must_be_served(agreement, selection, "RequestIndividualDataValues/IndividualDataSelection")
     start, end = selection.Period.Start, selection.Period.End
-    if end <= start:
-        raise ValuesInvalid(
-            "Period/End must be later than Period/Start.",
-            path="RequestIndividualDataValues/IndividualDataSelection/Period/End",
-        )
+    must_not_be_empty(start, end, "RequestIndividualDataValues/IndividualDataSelection/Period/End")
     pods = _pods(tx, agreement.id, selection)
     asked = Asked(agreement.id, Quantity(selection.Quantity), TimeStep(selection.TimeStep), start, end, pods)
     must_fit(tx, asked, caps, "RequestIndividualDataValues/IndividualDataSelection")
     encoding = Encoding(selection.Encoding or Encoding.EXPLICIT)
-    object_id = new_id()
-    built = values_object(tx, asked, object_id, selection=selection.Id, encoding=encoding)
+    built = values_object(tx, asked, new_id(), selection=selection.Id, encoding=encoding)
     if built is None:
         raise StateConflict(
             f"Nothing of this selection may leave under agreement {agreement.id} ({agreement.status}): no values are "
             "stored, or agreement and consents do not cover them. Check quantity, time step, period and PoDs.",
             path="RequestIndividualDataValues/IndividualDataSelection",
         )
-    name = "b2bo:RequestIndividualDataValuesResponse"
-    yield from wrapped(f"<{name} {B2BO}>".encode(), built.chunks, f"</{name}>".encode())
+    yield from answered(call, built, Values(agreement.id, start, end, cause=Cause.ANSWERED, step=asked.step))
+
+
+def answered(call: Call, built: Built, values: Values) -> Iterator[bytes]:
+    """The reply with values, which are then stored as a delivery that was received."""
+    name = f"b2bo:{call.operation.name}Response"
+    yield from wrapped(f"<{name} {_B2BO}>".encode(), built.chunks, f"</{name}>".encode())
     deliveries.store_answered(
-        tx, recipient_id=call.speaker.id, operation=call.operation.name, object_id=object_id,
-        what=deliveries.Values(agreement.id, start, end, cause=Cause.ANSWERED, step=asked.step), sent=built.sent,
-        now=call.now,
-        relates_to=call.message.addressing.message_id,
+        transaction_of(call), recipient_id=call.speaker.id, operation=call.operation.name, object_id=built.object_id,
+        what=values, sent=built.sent, now=call.now, relates_to=call.message.addressing.message_id,
     )  # fmt: skip
+
+
+def must_not_be_empty(start: datetime, end: datetime, path: str | None) -> None:
+    """Raises ValuesInvalid at `path` for a period that is."""
+    if end <= start:
+        raise ValuesInvalid("Period/End must be later than Period/Start.", path=path)
 
 
 def must_be_of(agreement: Row, service_type: str, call: Call) -> None:

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from psycopg.types.range import TimestamptzRange
 
+from flexiciency.contract.series import Quantity
 from flexiciency.store.transaction import Query
 from flexiciency.store.values import QUANTITY_CODES
 
@@ -36,11 +37,11 @@ def covered(agreement_id: str, start: datetime, end: datetime, pods: Sequence[st
 
 
 def stored(
-    agreement_id: str, quantity: str, start: datetime, end: datetime, pods: Sequence[str] | None, most: int
+    agreement_id: str, quantity: Quantity, start: datetime, end: datetime, pods: Sequence[str] | None, most: int
 ) -> Query:
     """Of these PoDs and this time, how many days of PoDs have stored values, `most` at most, and of how many PoDs."""
-    code = next(code for known, code in QUANTITY_CODES.items() if known.value == quantity)
-    return Query(_STORED, _values(agreement_id, start, end, pods) | {"quantity": code, "most": most})
+    values = _values(agreement_id, start, end, pods)
+    return Query(_STORED, values | {"quantity": QUANTITY_CODES[quantity], "most": most})
 
 
 def _values(agreement_id: str, start: datetime, end: datetime, pods: Sequence[str] | None) -> dict[str, object]:
