@@ -5,11 +5,13 @@ from contextlib import ExitStack
 
 import pytest
 
+from flexiciency.client import MarketPlayer
 from flexiciency.store.database import Database
 from tests.gateway import Sender, channel_of, gateway, player_of, stranger_of
+from tests.messages import Agreed, agree
 from tests.services.enrolling import add_access_point
 from tests.services.publishing import Market
-from tests.world import World, make_world
+from tests.world import DSO, PLAYER, World, make_world
 
 _PODS = 60
 
@@ -44,6 +46,20 @@ def channel(world: World, url: str) -> Sender:
 def customers() -> Iterator[int]:
     """Numbers of customers that no other test has used."""
     return iter(range(_PODS))
+
+
+@pytest.fixture(scope="module")
+def client(world: World, url: str) -> Iterator[MarketPlayer]:
+    """The player's own library."""
+    with MarketPlayer(world.player, PLAYER, DSO, f"{url}/v1/services/b2b", world.anchors) as one:
+        yield one
+
+
+@pytest.fixture
+def two(player: Sender, channel: Sender, customers: Iterator[int]) -> tuple[Agreed, list[int]]:
+    """An agreement on two PoDs."""
+    numbers = [next(customers), next(customers)]
+    return agree(player, channel, numbers), numbers
 
 
 @pytest.fixture(scope="module")

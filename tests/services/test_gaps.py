@@ -1,6 +1,5 @@
 """ReadGapReport over HTTP: expected, sent, acknowledged, and why the rest is not with the receiver."""
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -26,26 +25,13 @@ from flexiciency.store.deliveries import Values
 from flexiciency.store.transaction import transaction
 from flexiciency.store.values import store_blocks
 from tests.gateway import Sender, added, rows
-from tests.messages import Agreed, agree, new_id, revocation
+from tests.messages import Agreed, new_id, revocation
 from tests.services import aggregating
 from tests.services.zones import add_pod, agree_on_pod
 from tests.world import DSO, PLAYER, STRANGER, ZONE, World, block, pod_name
 
 DAY = datetime(2025, 1, 9, 23, tzinfo=UTC), datetime(2025, 1, 10, 23, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture(scope="module")
-def client(world: World, url: str) -> Iterator[MarketPlayer]:
-    with MarketPlayer(world.player, PLAYER, DSO, f"{url}/v1/services/b2b", world.anchors) as one:
-        yield one
-
-
-@pytest.fixture
-def two(player: Sender, channel: Sender, customers: Iterator[int]) -> tuple[Agreed, list[int]]:
-    """An agreement on two PoDs."""
-    numbers = [next(customers), next(customers)]
-    return agree(player, channel, numbers), numbers
 
 
 def queued(database: Database, agreement: str, *, aggregated: bool = False) -> None:

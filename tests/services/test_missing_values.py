@@ -1,6 +1,5 @@
 """RequestMissingValues over HTTP: what was not delivered, refused or not acknowledged is queued once more, once."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 
@@ -17,26 +16,13 @@ from flexiciency.store.database import Database
 from flexiciency.store.transaction import transaction
 from flexiciency.store.values import store_blocks
 from tests.gateway import Sender
-from tests.messages import Agreed, activation, agree, new_id, proposal, revocation
+from tests.messages import Agreed, activation, new_id, proposal, revocation
 from tests.services import aggregating
 from tests.services.test_gaps import DAY, HOUR, queued, taken
 from tests.services.zones import add_pod
-from tests.world import DSO, END_DAY, FIRST_DAY, PLAYER, STRANGER, World, block, pod_name
+from tests.world import DSO, END_DAY, FIRST_DAY, STRANGER, World, block, pod_name
 
 Queued = tuple[str, datetime, datetime, str | None, list[str] | None]
-
-
-@pytest.fixture(scope="module")
-def client(world: World, url: str) -> Iterator[MarketPlayer]:
-    with MarketPlayer(world.player, PLAYER, DSO, f"{url}/v1/services/b2b", world.anchors) as one:
-        yield one
-
-
-@pytest.fixture
-def two(player: Sender, channel: Sender, customers: Iterator[int]) -> tuple[Agreed, list[int]]:
-    """An agreement on two PoDs."""
-    numbers = [next(customers), next(customers)]
-    return agree(player, channel, numbers), numbers
 
 
 def requested(database: Database, agreement: str) -> list[Queued]:
